@@ -63,6 +63,7 @@ is_ubuntu() { [ -r /etc/os-release ] && grep -Eq '^ID(_LIKE)?=.*ubuntu' /etc/os-
 missing_on_debian() {
     has ffmpeg && has ffprobe || need ffmpeg
     has espeak-ng || need espeak-ng
+    has fc-match || need fontconfig
     has_font || need fonts-dejavu-core
     makes_venvs "$python" || need "python$python_minor-venv"
     [ "$purpose" = test ] || return 0

@@ -9,4 +9,4 @@ resolve() { # resolve LOCK [OPTION...]
         --no-emit-index-url --no-emit-find-links --no-header --quiet -o "$lock" >/dev/null
 }
 resolve requirements.lock
-resolve requirements-dev.lock --extra dev --constraint requirements.lock
+resolve requirements-dev.lock --extra dev

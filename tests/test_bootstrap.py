@@ -135,7 +135,7 @@ def test_macos_installs_with_homebrew(checkout):
 def a_ready_machine(checkout):
     """All programs there, and a .venv whose pip notes what it is asked."""
     a_debian(checkout, root=False)
-    for name in ("ffmpeg", "ffprobe", "espeak-ng"):
+    for name in ("ffmpeg", "ffprobe", "espeak-ng", "fc-match"):
         fake(checkout, name, "")
     (checkout / ".fonts").mkdir()
     (checkout / ".fonts/DejaVuSans.ttf").touch()
