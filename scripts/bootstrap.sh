@@ -141,7 +141,7 @@ stamp=.venv/installed-$lock
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say "installing Python packages from $lock (a minute or so)"
     rm -f .venv/installed-*
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --only-binary :all: \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --only-binary :all: \
         --require-hashes -r "$lock" || stop "pip could not install $lock; its reason is above. Is there a network?"
     if [ "$purpose" = test ]; then cat requirements.lock | cksum >.venv/installed-requirements.lock; fi
     echo "$wanted" >"$stamp"
