@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.template.context import Context
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 NOTHING = "—"
-MISSING: tuple[Any, ...] = (None, "")  # a template hands a filter "" for a name it does not know
+Missing = Literal[""] | None  # a template hands a filter "" for a name it does not know
 MICRO = 1_000_000
 
 # tone → the five colours of a state; the word is what a person reads
@@ -60,9 +60,9 @@ SEGMENTS = (
 
 
 @register.filter
-def money(micro: int | None) -> str:
+def money(micro: int | Missing) -> str:
     """Micro-units of a dollar. Below a cent as many digits as it takes to show something."""
-    if micro in MISSING:
+    if micro is None or isinstance(micro, str):
         return NOTHING
     sign, size = ("−" if micro < 0 else ""), abs(micro)
     if size >= 100_000 * MICRO:
@@ -73,8 +73,8 @@ def money(micro: int | None) -> str:
 
 
 @register.filter
-def duration(seconds: float | None) -> str:
-    if seconds in MISSING:
+def duration(seconds: float | Missing) -> str:
+    if seconds is None or isinstance(seconds, str):
         return NOTHING
     if 0 < seconds < 10:
         return f"{seconds:.1f} s"
@@ -87,9 +87,9 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
-def clock(seconds: float | None) -> str:
+def clock(seconds: float | Missing) -> str:
     """A place in a video: 0:31, 1:02:09."""
-    if seconds in MISSING:
+    if seconds is None or isinstance(seconds, str):
         return NOTHING
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -97,8 +97,8 @@ def clock(seconds: float | None) -> str:
 
 
 @register.filter
-def ago(moment: datetime | None) -> str:
-    if moment in MISSING:
+def ago(moment: datetime | Missing) -> str:
+    if moment is None or isinstance(moment, str):
         return NOTHING
     seconds = (timezone.now() - moment).total_seconds()
     if seconds < 0:
@@ -111,9 +111,9 @@ def ago(moment: datetime | None) -> str:
 
 
 @register.filter
-def when(moment: datetime | None) -> SafeString | str:
+def when(moment: datetime | Missing) -> SafeString | str:
     """A <time> that a small script rewrites to the reader's own time zone."""
-    if moment in MISSING:
+    if moment is None or isinstance(moment, str):
         return NOTHING
     local = timezone.localtime(moment)
     return format_html(
@@ -125,9 +125,9 @@ def when(moment: datetime | None) -> SafeString | str:
 
 
 @register.filter
-def short_number(number: float | None) -> str:
+def short_number(number: float | Missing) -> str:
     """118200 → 118k"""
-    if number in MISSING:
+    if number is None or isinstance(number, str):
         return NOTHING
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
         if abs(number) >= size:
@@ -137,8 +137,8 @@ def short_number(number: float | None) -> str:
 
 
 @register.filter
-def percent(part: float | None, whole: float | None = 1) -> str:
-    return NOTHING if part in MISSING or not whole else f"{100 * part / whole:.3g} %"
+def percent(part: float | Missing, whole: float | None = 1) -> str:
+    return NOTHING if part is None or isinstance(part, str) or not whole else f"{100 * part / whole:.3g} %"
 
 
 # -- states --------------------------------------------------------------------------------------
@@ -182,16 +182,22 @@ def icon(name: str, css: str = "") -> SafeString:
 @register.inclusion_tag("components/_segmented_bar.html")
 def segmented_bar(label: str, **counts: int) -> dict[str, Any]:
     """{% segmented_bar "Images" done=564 running=40 failed=3 needs=2 waiting=111 %}"""
-    total = sum(counts.values())
-    segments, x = [], 0.0
-    for tone, words in SEGMENTS:
-        count = counts.get(tone, 0)
-        if count:
-            width = 100 * count / total
-            segments.append({"tone": tone, "x": f"{x:.3f}", "width": f"{width:.3f}", "count": count, "words": words})
-            x += width
-    said = ", ".join(f"{segment['count']} {segment['words']}" for segment in segments) or "nothing planned yet"
+    shown = [(tone, words, counts.get(tone) or 0) for tone, words in SEGMENTS if counts.get(tone)]
+    widths = _visible_widths([count for _tone, _words, count in shown])
+    segments = [
+        {"tone": tone, "x": f"{sum(widths[:place]):.3f}", "width": f"{widths[place]:.3f}"}
+        for place, (tone, _words, _count) in enumerate(shown)
+    ]
+    said = ", ".join(f"{count} {words}" for _tone, words, count in shown) or "nothing planned yet"
     return {"segments": segments, "text": f"{label}: {said}"}
+
+
+def _visible_widths(counts: list[int], least: float = 2.5) -> list[float]:
+    """Shares of 100. One failure among a thousand is still a visible sliver, at the cost of the widest segment."""
+    widths = [max(least, 100 * count / sum(counts)) for count in counts]
+    if widths:
+        widths[widths.index(max(widths))] -= sum(widths) - 100
+    return widths
 
 
 @register.inclusion_tag("components/_gauge.html")
