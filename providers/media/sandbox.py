@@ -53,6 +53,14 @@ class MediaTimeout(MediaError):
     pass
 
 
+class Stopped(MediaError):
+    """Ended by end_all()."""
+
+
+class DiskFull(MediaError):
+    pass
+
+
 class ProgramMissing(MediaError):
     pass
 
@@ -124,6 +132,8 @@ class _Child:
         return self._stderr.decode("utf-8", "replace")
 
     def _failure(self) -> MediaError:
+        if "No space left on device" in self.stderr:
+            return DiskFull("The disk is full. Free some space, then try again.", detail=self.stderr)
         status = self.process.returncode
         how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
         return MediaError(f"{self.program} {how}.", detail=self.stderr)
@@ -247,7 +257,7 @@ def end_all() -> None:
     with _lock:
         children = list(_running)
     for child in children:
-        child.end(MediaError(f"{child.program} was ended because the work was stopped."))
+        child.end(Stopped(f"{child.program} was ended because the work was stopped."))
 
 
 def program(name: str) -> str:
