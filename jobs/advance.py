@@ -1,0 +1,220 @@
+"""Gives videos the steps they are due, in the transaction of whatever made that necessary."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Min, Q
+
+from jobs.models import Asset, Batch, Scene, Step, Video
+from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due
+from jobs.routing import OfferFacts, choose
+from jobs.settings_types import BatchSettings
+from jobs.states import OPEN, Stage, State
+from jobs.strategies import NOTHING_OWED, gate_of, has_gates, rank_of
+from providers.models import Lane, Offer
+
+AT_ONCE = 200  # videos in one go
+
+
+def advance(video_ids: Iterable[int], now: datetime) -> None:
+    """Inserts the steps that are due for these videos, drops stale ones, and keeps what the pages say of them.
+
+    Call it inside a transaction. Running it twice, or at once in two processes, changes nothing more.
+    """
+    videos = list(
+        Video.objects.select_for_update(of=("self",))
+        .select_related("batch")
+        .filter(pk__in=set(video_ids))
+        .order_by("pk")
+    )
+    market = _Market()
+    facts = _gather(videos, market)
+    plans = {video.pk: due(facts[video.pk]) if video.cancelled_at is None else Plan() for video in videos}
+    stale = [step_id for plan in plans.values() for step_id in plan.stale]
+    if stale:
+        Step.objects.filter(pk__in=stale, state__in=(State.READY, State.ATTENTION)).update(
+            state=State.CANCELLED, finished_at=now, message="No longer wanted."
+        )
+    unsold = _insert(videos, plans, facts, market, now)
+    for video in videos:
+        _tell(video, plans[video.pk], unsold.get(video.pk), now)
+    _open_gates({video.batch_id: video.batch for video in videos}.values(), now)
+
+
+def mark(video_ids: Iterable[int]) -> None:
+    """Leaves the advance to the next drive; for many videos at once."""
+    Video.objects.filter(pk__in=set(video_ids), needs_advance=False).update(needs_advance=True)
+
+
+class _Market:
+    """Offers and lanes, read once."""
+
+    def __init__(self) -> None:
+        lanes = list(Lane.objects.order_by("pk"))
+        self.offers: list[OfferFacts] = []
+        for offer in Offer.objects.filter(enabled=True, provider__enabled=True).order_by("pk"):
+            fitting = [
+                lane
+                for lane in lanes
+                if lane.provider_id == offer.provider_id and lane.matches(offer.capability, offer.pk)
+            ]
+            if fitting:
+                lane = max(fitting, key=lambda lane: (lane.offer_id is not None, bool(lane.capability)))
+                self.offers.append(
+                    OfferFacts(
+                        id=offer.pk,
+                        provider_id=offer.provider_id,
+                        lane_id=lane.pk,
+                        capability=offer.capability,
+                        name=offer.name,
+                        label=offer.label,
+                        lengths=tuple(sorted(offer.lengths)),
+                    )
+                )
+
+    def choose(self, stage: str, settings: BatchSettings) -> OfferFacts | None:
+        return choose(stage, settings.offers, self.offers)
+
+
+def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
+    ids = [video.pk for video in videos]
+    scenes: dict[int, list[SceneFacts]] = defaultdict(list)
+    for scene in Scene.objects.filter(video__in=ids, retired_at=None).order_by("position"):
+        scenes[scene.video_id].append(
+            SceneFacts(
+                id=scene.pk,
+                position=scene.position,
+                narration=scene.narration,
+                visual_prompt=scene.visual_prompt,
+                seconds=scene.seconds,
+                hero=scene.hero,
+            )
+        )
+    assets: dict[int, dict[Slot, AssetFacts]] = defaultdict(dict)
+    for asset in Asset.objects.filter(video__in=ids, current=True, kind__in=Stage.values):
+        assets[asset.video_id][asset.scene_id, asset.kind] = AssetFacts(
+            id=asset.pk,
+            name=asset.name,
+            sha256=asset.sha256,
+            media_type=asset.media_type,
+            verdict=asset.verdict,
+            stands_for=asset.stands_for,
+            seconds=asset.seconds,
+        )
+    open_steps: dict[int, dict[Slot, OpenStep]] = defaultdict(dict)
+    rounds: dict[int, dict[Slot, int]] = defaultdict(dict)
+    steps = Step.objects.filter(video__in=ids)
+    for row in steps.values("video", "scene", "stage").annotate(highest=Max("round")).order_by():
+        rounds[row["video"]][row["scene"], row["stage"]] = row["highest"]
+    for step in steps.filter(state__in=OPEN).only("video", "scene", "stage", "wanted", "state", "reason", "message"):
+        open_steps[step.video_id][step.scene_id, step.stage] = OpenStep(
+            id=step.pk, wanted=step.wanted, state=step.state, reason=step.reason, message=step.message
+        )
+    facts = {}
+    for video in videos:
+        settings = video.effective_settings()
+        clip_offer = market.choose(Stage.CLIP, settings)
+        facts[video.pk] = VideoFacts(
+            position=video.position,
+            topic=video.topic,
+            notes=video.notes,
+            title=video.title,
+            settings=settings,
+            scenes=tuple(scenes[video.pk]),
+            assets=assets[video.pk],
+            open_steps=open_steps[video.pk],
+            rounds=rounds[video.pk],
+            clip_lengths=clip_offer.lengths if clip_offer else (),
+            script_released=video.script_released_at is not None,
+            render_released=video.render_released_at is not None,
+        )
+    return facts
+
+
+def _insert(
+    videos: Sequence[Video], plans: dict[int, Plan], facts: dict[int, VideoFacts], market: _Market, now: datetime
+) -> dict[int, str]:
+    """Inserts what is new; returns, by video, the stage that no enabled provider can do."""
+    rows, unsold = [], {}
+    for video in videos:
+        for spec in plans[video.pk].new:
+            offer = market.choose(spec.stage, facts[video.pk].settings)
+            if offer is None:
+                unsold[video.pk] = spec.stage
+            else:
+                rows.append(_step(video, spec, offer, facts[video.pk].settings, now))
+    Step.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    return unsold
+
+
+def _step(video: Video, spec: StepSpec, offer: OfferFacts, settings: BatchSettings, now: datetime) -> Step:
+    return Step(
+        batch_id=video.batch_id,
+        video_id=video.pk,
+        scene_id=spec.scene_id,
+        stage=spec.stage,
+        round=spec.round,
+        want=spec.want,
+        wanted=spec.wanted,
+        lane_id=offer.lane_id,
+        provider_id=offer.provider_id,
+        offer_id=offer.id,
+        gate=gate_of(settings, stage=spec.stage, video=video.position),
+        rank=rank_of(settings, stage=spec.stage, video=video.position, scene=spec.scene_position),
+        not_before=now,
+        created_at=now,
+    )
+
+
+def _tell(video: Video, plan: Plan, unsold: str | None, now: datetime) -> None:
+    """Writes what the pages say of the video, when that has changed."""
+    state, note = _state_of(video, plan, unsold)
+    finished_at = (video.finished_at or now) if state == Video.State.DONE else None
+    owes = NOTHING_OWED if unsold else plan.owes
+    before = (video.state, video.state_note, video.owes_gate, video.finished_at, video.needs_advance)
+    if before != (state, note, owes, finished_at, False):
+        Video.objects.filter(pk=video.pk).update(
+            state=state, state_note=note[:300], owes_gate=owes, finished_at=finished_at, needs_advance=False
+        )
+
+
+def _state_of(video: Video, plan: Plan, unsold: str | None) -> tuple[Video.State, str]:
+    if video.cancelled_at is not None:
+        return Video.State.CANCELLED, ""
+    if plan.finished:
+        return Video.State.DONE, ""
+    if plan.attention:
+        return Video.State.ATTENTION, plan.attention[0].message
+    if unsold:
+        stage = Stage(unsold).label.lower()
+        return Video.State.ATTENTION, f"No enabled provider makes this stage: {stage}. Enable one under Providers."
+    if plan.flagged:
+        count = len(plan.flagged)
+        what = Stage(plan.flagged[0]).label.lower() if count == 1 else f"{count} files"
+        return Video.State.REVIEW, f"Waits for a reviewer: {what}."
+    if plan.owes == NOTHING_OWED and plan.gate:
+        return Video.State.GATE, plan.gate
+    return (Video.State.RUNNING if video.started_at else Video.State.WAITING), ""
+
+
+def _open_gates(batches: Iterable[Batch], now: datetime) -> None:
+    """Moves the open gate of gated batches, and ends those whose videos are all over."""
+    for batch in batches:
+        videos = Video.objects.filter(batch=batch)
+        left = videos.filter(finished_at=None, cancelled_at=None)
+        over = now if not left.exists() else None
+        if (over is None) != (batch.finished_at is None) and batch.cancelled_at is None:
+            batch.finished_at = over
+            Batch.objects.filter(pk=batch.pk).update(finished_at=over)
+        if has_gates(batch.batch_settings):
+            gate = left.aggregate(lowest=Min("owes_gate"))["lowest"]
+            gate = NOTHING_OWED if gate is None else gate
+            pause = timedelta(seconds=batch.batch_settings.chunk_pause_s) if batch.strategy == "chunked" else None
+            later = Q(open_gate__lt=gate)
+            # Up with a pause, down at once: a regenerated step must not wait for the rest of the batch.
+            Batch.objects.filter(later, pk=batch.pk).update(
+                open_gate=gate, gate_opens_at=now + pause if pause and batch.open_gate else None
+            )

@@ -1,0 +1,143 @@
+"""Ledger rows and budgets: every attempt is reserved for at claim and closed exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F
+
+from jobs.models import Attempt, Batch, Budget, LedgerEntry
+from providers.models import Price, PriceQuerySet
+from providers.pricing import amount, units_of
+from providers.types import Capability, Request
+
+Kind = LedgerEntry.Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What happens to the money of one attempt."""
+
+    kind: Kind
+    attempt: Attempt
+    batch: Batch
+    reserved_micro: int = 0
+    at_risk_micro: int = 0
+    spent_micro: int = 0
+    note: str = ""
+
+
+def most_units(request: Request) -> dict[str, int]:
+    """The most units a request can be billed for."""
+    units = {"characters": len(request.prompt), "seconds": -(-int(request.seconds * 1000) // 1000)}
+    if request.capability is Capability.IMAGE:
+        units["images"] = 1
+    return units
+
+
+def price_for(prices: Iterable[Price], capability: str, offer_id: int | None) -> Price | None:
+    """The valid price of an offer: the most specific one, the newest of those. None means: no call."""
+    fitting = [price for price in prices if price.matches(capability, offer_id)]
+    return max(fitting, key=lambda p: (p.offer_id is not None, bool(p.capability), p.valid_from, p.pk), default=None)
+
+
+def valid_prices(provider_id: int, now: datetime) -> list[Price]:
+    prices: PriceQuerySet = Price.objects.filter(provider=provider_id)
+    return list(prices.valid(now))
+
+
+def cost(price: Price, units: dict[str, int]) -> int:
+    return amount(units_of(price.unit, units), price.micro, price.per)
+
+
+def lock_budgets() -> list[Budget]:
+    """All caps, locked in the order of their ids; last in the lock order, and held shortest."""
+    return list(Budget.objects.select_for_update().order_by("pk"))
+
+
+def admit(budgets: Sequence[Budget], *, micro: int, project_id: int, batch_id: int, provider_id: int) -> Budget | None:
+    """Takes the amount out of every cap that covers it; or returns the cap that has no room, touching none."""
+    covering = [
+        budget for budget in budgets if budget.covers(project_id=project_id, batch_id=batch_id, provider_id=provider_id)
+    ]
+    full = next((budget for budget in covering if micro > 0 and budget.room_micro < micro), None)
+    if full is None:
+        for budget in covering:
+            budget.reserved_micro += micro
+    return full
+
+
+def write(moves: Sequence[Move], now: datetime) -> None:
+    """Books the moves and brings the budgets' sums along. Settling never fails: money that is gone is booked."""
+    LedgerEntry.objects.bulk_create(
+        [
+            LedgerEntry(
+                kind=move.kind,
+                attempt=move.attempt,
+                project_id=move.batch.project_id,
+                batch=move.batch,
+                provider_id=move.attempt.provider_id,
+                reserved_micro=move.reserved_micro,
+                at_risk_micro=move.at_risk_micro,
+                spent_micro=move.spent_micro,
+                at=now,
+                note=move.note[:300],
+            )
+            for move in moves
+        ],
+        batch_size=500,
+    )
+    paid = [move for move in moves if move.reserved_micro or move.at_risk_micro or move.spent_micro]
+    for budget in lock_budgets() if paid else ():
+        mine = [
+            move
+            for move in paid
+            if budget.covers(
+                project_id=move.batch.project_id, batch_id=move.batch.pk, provider_id=move.attempt.provider_id
+            )
+        ]
+        if mine:
+            Budget.objects.filter(pk=budget.pk).update(
+                reserved_micro=F("reserved_micro") + sum(move.reserved_micro for move in mine),
+                at_risk_micro=F("at_risk_micro") + sum(move.at_risk_micro for move in mine),
+                spent_micro=F("spent_micro") + sum(move.spent_micro for move in mine),
+            )
+
+
+def reserved(attempt: Attempt, batch: Batch) -> Move:
+    return Move(kind=Kind.RESERVE, attempt=attempt, batch=batch, reserved_micro=attempt.reserved_micro)
+
+
+def released(attempt: Attempt, batch: Batch) -> Move:
+    return Move(kind=Kind.RELEASE, attempt=attempt, batch=batch, reserved_micro=-attempt.reserved_micro)
+
+
+def put_at_risk(attempt: Attempt, batch: Batch) -> Move:
+    micro = attempt.reserved_micro
+    return Move(kind=Kind.AT_RISK, attempt=attempt, batch=batch, reserved_micro=-micro, at_risk_micro=micro)
+
+
+def settled(attempt: Attempt, batch: Batch, micro: int, *, was_at_risk: bool = False) -> list[Move]:
+    """The bill is known. What is above the maximum price is booked as overrun, never hidden."""
+    within = min(micro, attempt.reserved_micro)
+    if was_at_risk:
+        first = Move(
+            kind=Kind.RESOLVE,
+            attempt=attempt,
+            batch=batch,
+            at_risk_micro=-attempt.reserved_micro,
+            spent_micro=within,
+        )
+    else:
+        first = Move(
+            kind=Kind.SETTLE,
+            attempt=attempt,
+            batch=batch,
+            reserved_micro=-attempt.reserved_micro,
+            spent_micro=within,
+        )
+    if micro == within:
+        return [first]
+    return [first, Move(kind=Kind.OVERRUN, attempt=attempt, batch=batch, spent_micro=micro - within)]

@@ -1,0 +1,187 @@
+"""What threads do: one call, one poll, one download, one inspection. No ORM in here, and no exception comes out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+from django.conf import settings
+
+from providers import credentials, downloads, registry
+from providers.base import Adapter
+from providers.exceptions import CallError, NotSent, Unknown
+from providers.types import Accepted, Failed, Finished, Output, Recovery, Running
+
+from .requests import Ticket
+
+log = logging.getLogger(__name__)
+_threads = threading.local()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A file of a result, in the media store."""
+
+    name: str
+    sha256: str
+    size: int
+    media_type: str
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a call ended. Exactly one of `error`, `failed`, `accepted_id`, or a finished result (files and links)."""
+
+    ticket: Ticket
+    on_wire_at: datetime | None = None
+    ended_at: datetime
+    error: CallError | None = None
+    failed: Failed | None = None
+    running: bool = False
+    accepted_id: str = ""
+    files: tuple[Stored, ...] = ()
+    links: tuple[dict[str, str], ...] = ()
+    units: dict[str, int] = field(default_factory=dict)
+
+
+def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stopping: threading.Event) -> Answer:
+    """Sends the request, once, unless it is too late to. Files that come with the answer are stored at once."""
+    wire: list[datetime] = []
+
+    def on_wire() -> None:
+        wire.append(datetime.now(UTC))
+        report_wire(ticket.attempt_id, wire[0])
+
+    def work(adapter: Adapter) -> dict[str, Any]:
+        if ticket.send_by and datetime.now(UTC) > ticket.send_by:
+            raise NotSent("The thread came too late to send.")
+        if stopping.is_set() and adapter.local:
+            raise NotSent("Stopped before it began.")
+        return _told(adapter, adapter.submit(ticket.request))
+
+    told = _run(ticket, work, on_wire=on_wire, stopping=stopping)
+    return Answer(ticket=ticket, on_wire_at=wire[0] if wire else None, ended_at=datetime.now(UTC), **told)
+
+
+def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
+    told = _run(ticket, lambda adapter: _told(adapter, adapter.poll(ticket.external_id)), stopping=stopping)
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
+
+
+def find(ticket: Ticket, stopping: threading.Event) -> Answer:
+    """Asks the vendor for the job that carries our tag: an accepted id, or "" when there is none."""
+    told = _run(ticket, lambda adapter: {"accepted_id": adapter.find(ticket.request.tag) or ""}, stopping=stopping)
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
+
+
+def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
+    """Downloads the links of a finished job; a link that expired is asked for anew, once."""
+
+    def work(adapter: Adapter) -> dict[str, Any]:
+        try:
+            return {"files": tuple(_store(adapter, _output(link)) for link in ticket.links)}
+        except downloads.DownloadError as error:
+            if not error.expired or not ticket.external_id:
+                raise
+            again = adapter.poll(ticket.external_id)
+            if not isinstance(again, Finished):
+                raise
+            return {"files": tuple(_store(adapter, output) for output in again.outputs)}
+
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **_run(ticket, work, stopping=stopping))
+
+
+def cancel_remote(ticket: Ticket) -> None:
+    """Ends a remote job where the vendor can; that it cannot is logged, the bill is booked anyway."""
+
+    def work(adapter: Adapter) -> dict[str, Any]:
+        adapter.cancel(ticket.external_id)
+        return {}
+
+    _run(ticket, work, stopping=threading.Event())
+
+
+def _run(
+    ticket: Ticket,
+    work: Callable[[Adapter], dict[str, Any]],
+    *,
+    stopping: threading.Event,
+    on_wire: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """The outer edge around one call: whatever goes wrong becomes one of our errors."""
+    adapter_type = registry.get(ticket.slug)
+    workdir = Path(tempfile.mkdtemp(prefix=f"{ticket.step_id}-", dir=settings.WORK_ROOT))
+    try:
+        adapter = adapter_type(
+            workdir=workdir,
+            base_url=credentials.url_of(adapter_type),
+            key=credentials.key_of(adapter_type),
+            session=_session(),
+            on_wire=on_wire,
+            options=ticket.options,
+        )
+        return work(adapter)
+    except CallError:
+        if adapter_type.local and stopping.is_set():
+            error = NotSent("Ended with the engine; it is done again at the next start.")
+        return {"error": error}
+    except downloads.DiskFull as error:
+        return {"error": error}
+    except downloads.DownloadError as error:
+        return {"error": error}
+    except Exception as error:
+        if adapter_type.local and stopping.is_set():
+            return {"error": NotSent("Ended with the engine; it is done again at the next start.")}
+        log.exception("step %s, attempt %s: the call broke", ticket.step_id, ticket.attempt_id)
+        message = getattr(error, "message", "") or f"{adapter_type.label} broke off: {type(error).__name__}."
+        if adapter_type.recovery_of(ticket.request.capability) is Recovery.FREE:
+            return {"failed": Failed(reason=message)}
+        return {"error": Unknown(message, detail=repr(error))}
+    finally:
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+def _told(adapter: Adapter, answer: Accepted | Running | Finished | Failed) -> dict[str, Any]:
+    if isinstance(answer, Accepted):
+        return {"accepted_id": answer.external_id}
+    if isinstance(answer, Running):
+        return {"running": True}
+    if isinstance(answer, Failed):
+        return {"failed": answer, "units": dict(answer.units)}
+    links = tuple({"url": o.url, "media_type": o.media_type, "role": o.role} for o in answer.outputs if o.url)
+    files = tuple(_store(adapter, output) for output in answer.outputs if not output.url)
+    return {"accepted_id": answer.external_id, "files": files, "links": links, "units": dict(answer.units)}
+
+
+def _output(link: dict[str, str]) -> Output:
+    return Output(url=link["url"], media_type=link["media_type"], role=link["role"])
+
+
+def _store(adapter: Adapter, output: Output) -> Stored:
+    kept = downloads.store(
+        output,
+        media_root=Path(settings.MEDIA_ROOT),
+        adapter_host_allow=adapter.output_hosts,
+        base_url=adapter.url,
+        allow_loopback=settings.ALLOW_LOOPBACK_OUTPUTS,
+        min_free_bytes=settings.MIN_FREE_BYTES,
+    )
+    return Stored(name=kept.name, sha256=kept.sha256, size=kept.size, media_type=kept.media_type, role=output.role)
+
+
+def _session() -> requests.Session:
+    """One per thread; no proxy, no .netrc."""
+    if not hasattr(_threads, "session"):
+        _threads.session = requests.Session()
+        _threads.session.trust_env = False
+    session: requests.Session = _threads.session
+    return session

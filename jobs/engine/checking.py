@@ -1,0 +1,173 @@
+"""Every file is measured and judged as the last phase of the step that made it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs.advance import advance
+from jobs.models import Asset, Step, StyleReference, Video
+from jobs.settings_types import BatchSettings
+from jobs.stages import script as script_stage
+from jobs.states import Stage, State, Verdict
+from qc import inspection
+from qc.inspection import Examined
+from qc.types import Expectations, Limits
+
+from . import assets
+from .rows import atomically, move, still_ours
+
+log = logging.getLogger(__name__)
+THUMBNAILED = {Stage.IMAGE.value, Stage.CLIP.value, Stage.RENDER.value}
+KIND_OF = {Stage.TOPIC_MODERATION.value: "moderation", Stage.TEXT_MODERATION.value: "moderation"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTicket:
+    """What a thread needs to look at one file."""
+
+    step_id: int
+    fence: int
+    asset_id: int
+    path: Path
+    kind: str
+    media_type: str
+    expected: Expectations
+    limits: Limits
+    thumbnail: str  # a name in the media store, "" for none
+    profile: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    ticket: CheckTicket
+    examined: Examined | None  # None: the examination itself broke
+    broke: str = ""
+
+
+def examine(ticket: CheckTicket) -> Checked:
+    """In a thread: reads the file once. No exception comes out."""
+    thumbnail = Path(settings.MEDIA_ROOT) / ticket.thumbnail if ticket.thumbnail else None
+    try:
+        examined = inspection.examine(
+            ticket.path,
+            kind=ticket.kind,
+            media_type=ticket.media_type,
+            expected=ticket.expected,
+            limits=ticket.limits,
+            thumbnail=thumbnail,
+        )
+    except Exception as error:
+        log.exception("step %s: its file could not be examined", ticket.step_id)
+        return Checked(ticket=ticket, examined=None, broke=f"{type(error).__name__}: {error}")
+    return Checked(ticket=ticket, examined=examined)
+
+
+def tickets_for(steps: Sequence[Step]) -> list[CheckTicket]:
+    """Tickets for steps taken for CHECKING; a handful of queries, however many steps."""
+    videos = Video.objects.select_related("batch__project__profile").in_bulk({step.video_id for step in steps})
+    made = {
+        asset.step_id: asset for asset in Asset.objects.filter(step__in=steps, kind__in=Stage.values).order_by("pk")
+    }
+    projects = {video.batch.project_id for video in videos.values()}
+    references: dict[int, tuple[str, ...]] = {}
+    for project_id, sha256 in StyleReference.objects.filter(project__in=projects).values_list("project", "sha256"):
+        references[project_id] = (*references.get(project_id, ()), sha256)
+    tickets = []
+    for step in steps:
+        video, asset = videos[step.video_id], made[step.pk]
+        project = video.batch.project
+        tickets.append(
+            CheckTicket(
+                step_id=step.pk,
+                fence=step.fence,
+                asset_id=asset.pk,
+                path=Path(settings.MEDIA_ROOT) / asset.name,
+                kind=KIND_OF.get(step.stage, step.stage),
+                media_type=asset.media_type,
+                expected=expected_of(step, video.effective_settings(), references.get(project.pk, ())),
+                limits=project.profile.limits(),
+                thumbnail=_thumbnail_name(asset) if step.stage in THUMBNAILED else "",
+                profile=(project.profile.name, project.profile.version),
+            )
+        )
+    return tickets
+
+
+def _thumbnail_name(asset: Asset) -> str:
+    return str(Path(asset.name).with_suffix(".thumb.jpg"))
+
+
+def expected_of(step: Step, s: BatchSettings, references: tuple[str, ...]) -> Expectations:
+    """What the file of this step was asked to be."""
+    want: dict[str, Any] = step.want
+    stage = Stage(step.stage)
+    if stage is Stage.SCRIPT:
+        return Expectations(scenes=s.scenes, seconds=float(s.seconds), language=s.language)
+    if stage is Stage.VOICEOVER:
+        return Expectations(seconds=want["expected_s"], language=s.language)
+    size: dict[str, Any] = {"width": want.get("width"), "height": want.get("height"), "aspect_ratio": s.aspect_ratio}
+    if stage is Stage.IMAGE:
+        return Expectations(**size, prompt=want["prompt"], references=references)
+    if stage is Stage.CLIP:
+        return Expectations(**size, seconds=want["seconds"], fps=want["fps"], prompt=want["prompt"])
+    if stage is Stage.RENDER:
+        return Expectations(**size, sum_s=want["expected_s"], fps=want["extra"]["fps"])
+    return Expectations()
+
+
+@atomically
+def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
+    """Verdicts, what becomes current, the scenes of a new script, and the steps that are due now."""
+    ours = still_ours({c.ticket.step_id: c.ticket.fence for c in checks}, State.CHECKING)
+    mine = [check for check in checks if check.ticket.step_id in ours]
+    list(Video.objects.select_for_update().filter(pk__in={s.video_id for s in ours.values()}).order_by("pk"))
+    videos = Video.objects.select_related("batch").in_bulk({step.video_id for step in ours.values()})
+    made = Asset.objects.in_bulk([check.ticket.asset_id for check in mine])
+    for check in mine:
+        step = ours[check.ticket.step_id]
+        if check.examined is None:
+            _broke(step, check, now)
+        else:
+            _judge(step, made[check.ticket.asset_id], check, videos[step.video_id], now)
+    advance({ours[check.ticket.step_id].video_id for check in mine}, now)
+
+
+def _judge(step: Step, asset: Asset, check: Checked, video: Video, now: datetime) -> None:
+    examined = check.examined
+    assert examined is not None
+    row = inspection.record(examined, profile_name=check.ticket.profile[0], profile_version=check.ticket.profile[1])
+    asset.width, asset.height = int(examined.width or 0), int(examined.height or 0)
+    asset.seconds = float(examined.duration_s or 0.0)
+    if check.ticket.thumbnail and (Path(settings.MEDIA_ROOT) / check.ticket.thumbnail).exists():
+        asset.thumbnail = check.ticket.thumbnail
+    settings_now = video.effective_settings()
+    verdict = assets.judge(asset, passed=examined.passed, inspection=row, auto_retries=settings_now.auto_retries)
+    took_its_slot = verdict != Verdict.FAILED and assets.make_current(asset)
+    if took_its_slot and verdict == Verdict.PASSED and step.stage == Stage.SCRIPT:
+        script_stage.apply(video, asset, now)
+    asset.save()
+    move([step], frm=State.CHECKING, to=State.DONE, finished_at=now, owner=None, lease_until=None, crash_count=0)
+
+
+def _broke(step: Step, check: Checked, now: datetime) -> None:
+    """The checks themselves failed on this file: it is done, unjudged, and a person looks at it."""
+    asset = Asset.objects.get(pk=check.ticket.asset_id)
+    asset.verdict = Verdict.FLAGGED
+    assets.make_current(asset)
+    asset.save()
+    move(
+        [step],
+        frm=State.CHECKING,
+        to=State.DONE,
+        finished_at=now,
+        owner=None,
+        lease_until=None,
+        message=f"The checks could not look at this file ({check.broke})."[:500],
+    )

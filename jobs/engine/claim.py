@@ -1,0 +1,273 @@
+"""The only way paid work starts: one short transaction that writes the intent before any byte leaves.
+
+Under the provider's lock: what is the room of every quota and cap, which steps are next, write their attempts,
+reserve their money. Claiming is intending to send: no more is claimed than there are idle threads.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import Count, F, Q
+
+from jobs.models import Attempt, Batch, Budget, Step, Video, Worker
+from jobs.states import IN_FLIGHT, State
+from providers import registry
+from providers.limits import Window, guard_of, room
+from providers.models import Lane, Price, Provider, Quota
+
+from . import books
+from .requests import Ticket, as_sent, request_hash, request_of
+from .rows import atomically
+
+LEASE_MARGIN_S = 30.0
+SEND_WITHIN_S = 20.0  # a thread that comes later than this does not send any more
+
+
+@dataclass(slots=True)
+class Claim:
+    """What was claimed, and when there may be room for more (None: nothing waits for time)."""
+
+    tickets: list[Ticket] = field(default_factory=list)
+    next_at: datetime | None = None
+    held_by: str = ""  # the sentence of what keeps ready steps waiting, for the pages
+
+    def wait_until(self, moment: datetime) -> None:
+        self.next_at = moment if self.next_at is None else min(self.next_at, moment)
+
+
+@atomically
+def claim(slug: str, worker: Worker, places: int, clock: Callable[[], datetime], *, alone_only: bool = False) -> Claim:
+    """Claims at most `places` steps of a provider. `alone_only`: just steps that once ended a process, one of them."""
+    provider = Provider.objects.select_for_update().get(slug=slug)
+    now = clock()  # read once, after the lock is held
+    result = Claim()
+    if not provider.is_open(now):
+        if provider.paused_until:
+            result.wait_until(provider.paused_until)
+        return result
+    desk = _Desk(provider, now, result)
+    steps = desk.admit(_candidates(provider, list(desk.open_lanes), places, now, alone_only=alone_only), places)
+    if steps:
+        desk.write(steps, worker)
+    return result
+
+
+def _candidates(provider: Provider, lanes: list[int], places: int, now: datetime, *, alone_only: bool) -> list[Step]:
+    """The next steps of every open batch: by priority, then fair share (fewest in flight over weight), then rank."""
+    ready = Step.objects.filter(provider=provider, state=State.READY, lane__in=lanes, not_before__lte=now)
+    if alone_only:
+        return list(ready.filter(crash_count__gt=0).select_related("batch", "offer").order_by("rank", "pk")[:1])
+    ready = ready.filter(crash_count=0)
+    batches = list(Batch.objects.filter(pk__in=ready.values("batch").distinct(), paused_at=None, cancelled_at=None))
+    in_flight: Counter[int] = Counter()
+    for row in (
+        Step.objects.filter(batch__in=[b.pk for b in batches], state__in=IN_FLIGHT)
+        .values("batch")
+        .annotate(n=Count("pk"))
+        .order_by()
+    ):
+        in_flight[row["batch"]] = row["n"]
+    queues = {batch.pk: _next_of(ready, batch, in_flight[batch.pk], places, now) for batch in batches}
+    by_id = {batch.pk: batch for batch in batches}
+    chosen: list[Step] = []
+    while len(chosen) < places and any(queues.values()):
+        batch_id = min(
+            (b for b, queue in queues.items() if queue),
+            key=lambda b: (-by_id[b].priority, in_flight[b] / by_id[b].weight, b),
+        )
+        step = queues[batch_id].pop(0)
+        step.batch = by_id[batch_id]
+        in_flight[batch_id] += 1
+        chosen.append(step)
+    return chosen
+
+
+def _next_of(ready: object, batch: Batch, in_flight: int, places: int, now: datetime) -> list[Step]:
+    most = places if batch.width is None else min(places, batch.width - in_flight)
+    if most <= 0:
+        return []
+    gate = Q(gate__lte=batch.open_gate)
+    if batch.gate_opens_at and batch.gate_opens_at > now:
+        gate = Q(gate__lt=batch.open_gate)
+    steps = ready.filter(gate, batch=batch)  # type: ignore[attr-defined]
+    return list(steps.select_related("offer").order_by("rank", "pk")[:most])
+
+
+@dataclass(slots=True)
+class _Meter:
+    """What is left of one quota within this claim."""
+
+    quota: Quota
+    left: int
+    next_at: datetime
+
+
+class _Desk:
+    """One claim's view of a provider: lanes, meters, prices, caps."""
+
+    def __init__(self, provider: Provider, now: datetime, result: Claim) -> None:
+        self.provider, self.now, self.result = provider, now, result
+        self.adapter = registry.get(provider.slug)
+        live = Attempt.objects.filter(provider=provider, ended_at=None)
+        self.in_flight = Counter(
+            {row["lane"]: row["n"] for row in live.values("lane").annotate(n=Count("pk")).order_by()}
+        )
+        self.open_lanes: dict[int, Lane] = {}
+        for lane in Lane.objects.filter(provider=provider):
+            if lane.paused_until and lane.paused_until > now:
+                result.wait_until(lane.paused_until)
+            elif not lane.paused and (lane.max_in_flight is None or self.in_flight[lane.pk] < lane.max_in_flight):
+                self.open_lanes[lane.pk] = lane
+        self.meters = [self._read(quota) for quota in Quota.objects.filter(provider=provider)]
+        self.prices: list[Price] = books.valid_prices(provider.pk, now)
+        self.budgets: Sequence[Budget] = ()
+        self.reserved: dict[int, int] = {}
+        self.priced: dict[int, Price] = {}
+
+    def _read(self, quota: Quota) -> _Meter:
+        """Usage is the sum over the provider's own attempts; one not on the wire yet counts as sent now."""
+        guard = guard_of(quota.window_s)
+        since = self.now - timedelta(seconds=quota.window_s + guard + self.adapter_longest_s())
+        rows = Attempt.objects.filter(provider=self.provider, sent_at__gt=since).exclude(
+            outcome=Attempt.Outcome.NOT_SENT
+        )
+        if quota.capability:
+            rows = rows.filter(capability=quota.capability)
+        if quota.offer_id:
+            rows = rows.filter(offer=quota.offer_id)
+        used = []
+        for row in rows.values("on_wire_at", "ended_at", "sent_at", quota.unit if quota.unit != "requests" else "pk"):
+            at = row["on_wire_at"] or (row["sent_at"] if row["ended_at"] else self.now)
+            used.append((at.timestamp(), 1 if quota.unit == "requests" else row[quota.unit]))
+        window = Window(amount=quota.amount, seconds=quota.window_s, guard_s=guard)
+        left, next_at = room(window, sorted(used), self.now.timestamp())
+        return _Meter(quota, left, datetime.fromtimestamp(next_at, UTC))
+
+    def adapter_longest_s(self) -> float:
+        return max((self.adapter.deadline_of(c) for c in self.adapter.capabilities), default=60.0)
+
+    def admit(self, steps: list[Step], places: int) -> list[Step]:
+        """The longest prefix of the steps, lane by lane, for which every quota, cap and budget has room."""
+        admitted: list[Step] = []
+        self.budgets = books.lock_budgets() if steps else ()
+        for step in steps:
+            if len(admitted) == places or not self._has_place(step):
+                continue
+            request = request_of(step)
+            units = books.most_units(request)
+            meters = [m for m in self.meters if m.quota.matches(request.capability, step.offer_id)]
+            short = next((m for m in meters if m.left < _need(m, units)), None)
+            if short:
+                self.result.wait_until(max(short.next_at, self.now + timedelta(milliseconds=1)))
+                continue
+            price = books.price_for(self.prices, request.capability, step.offer_id)
+            if price is None:
+                self.result.held_by = f"{self.provider} has no price for {request.capability}: no price, no call."
+                continue
+            micro = books.cost(price, units)
+            full = books.admit(
+                self.budgets,
+                micro=micro,
+                project_id=step.batch.project_id,
+                batch_id=step.batch_id,
+                provider_id=self.provider.pk,
+            )
+            if full:
+                self.result.held_by = f"{full} is used up."
+                continue
+            for meter in meters:
+                meter.left -= _need(meter, units)
+            self.in_flight[step.lane_id] += 1
+            self.reserved[step.pk], self.priced[step.pk] = micro, price
+            admitted.append(step)
+        return admitted
+
+    def _has_place(self, step: Step) -> bool:
+        most, cap = self.open_lanes[step.lane_id].max_in_flight, self.provider.max_in_flight
+        return (most is None or self.in_flight[step.lane_id] < most) and (cap is None or self.in_flight.total() < cap)
+
+    def write(self, steps: list[Step], worker: Worker) -> None:
+        """Marks the steps, then writes what is intended. Steps that were cancelled meanwhile fall out here."""
+        ours = _take(steps, worker, self.now, lambda step: self._lease(step))
+        attempts, moves = [], []
+        for step in ours:
+            attempts.append(self._attempt(step))
+        Attempt.objects.bulk_create(attempts, batch_size=500)
+        for step, attempt in zip(ours, attempts, strict=True):
+            moves.append(books.reserved(attempt, step.batch))
+            self.result.tickets.append(
+                Ticket(
+                    step_id=step.pk,
+                    fence=step.fence,
+                    stage=step.stage,
+                    slug=self.provider.slug,
+                    request=request_of(step, tag=attempt.tag),
+                    options=self.provider.options,
+                    attempt_id=attempt.pk,
+                    send_by=attempt.send_deadline,
+                )
+            )
+        books.write(moves, self.now)
+        Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
+            started_at=self.now, state=Video.State.RUNNING
+        )
+
+    def _lease(self, step: Step) -> float:
+        return self.adapter.deadline_of(request_of(step).capability) + SEND_WITHIN_S + LEASE_MARGIN_S
+
+    def _attempt(self, step: Step) -> Attempt:
+        request = request_of(step)
+        sent, units = as_sent(request), books.most_units(request)
+        return Attempt(
+            step=step,
+            no=step.fence,
+            provider=self.provider,
+            lane_id=step.lane_id,
+            offer_id=step.offer_id,
+            capability=request.capability,
+            tag=uuid.uuid4().hex,
+            request=sent,
+            request_hash=request_hash(sent),
+            images=units.get("images", 0),
+            characters=units.get("characters", 0),
+            price=self.priced[step.pk],
+            reserved_micro=self.reserved[step.pk],
+            sent_at=self.now,
+            send_deadline=self.now + timedelta(seconds=SEND_WITHIN_S),
+        )
+
+
+def _need(meter: _Meter, units: dict[str, int]) -> int:
+    """What a call takes of a quota; never more than the whole of it, so that nothing waits for ever."""
+    return min(1 if meter.quota.unit == "requests" else units.get(meter.quota.unit, 0), meter.quota.amount)
+
+
+def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:
+    """READY to CLAIMED with a new fence; returns those that are ours now."""
+    by_lease: dict[float, list[Step]] = {}
+    for step in steps:
+        by_lease.setdefault(lease_s(step), []).append(step)
+    ours: list[Step] = []
+    for seconds, group in by_lease.items():
+        ids = [step.pk for step in group]
+        count = Step.objects.filter(pk__in=ids, state=State.READY).update(
+            state=State.CLAIMED,
+            fence=F("fence") + 1,
+            owner=worker.pk,
+            lease_until=now + timedelta(seconds=seconds),
+            crash_count=F("crash_count") + 1,
+            message="",
+        )
+        if count != len(group):
+            mine = Step.objects.filter(pk__in=ids, state=State.CLAIMED, owner=worker.pk)
+            kept = dict(mine.values_list("pk", "fence"))
+            group = [step for step in group if kept.get(step.pk) == step.fence + 1]
+        for step in group:
+            step.fence += 1
+        ours.extend(group)
+    return sorted(ours, key=lambda step: step.rank)

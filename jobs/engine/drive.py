@@ -1,0 +1,324 @@
+"""Moves work until its slice is over: claims, hands calls to threads, books what came back, sleeps till more is due.
+
+Threads do HTTP, files and waiting for subprocesses; this one thread touches the database. Everything it knows is in
+the rows: ending it at any point, or running two at once, loses and doubles nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections
+from django.db.models import Min, Q
+
+from jobs.models import Step, Worker
+from jobs.states import State
+from providers import downloads, registry
+from providers.media import sandbox
+from providers.models import Provider
+
+from . import calls, checking, reconcile, recovery, settle, taking, worker
+from .claim import claim
+from .requests import Ticket
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.5  # for news from other processes
+RECOVER_EVERY_S = 2.0
+SEEN_EVERY_S = 2.0
+GATHER_S = 0.005  # results that come this close together are booked together
+GENERATION, MEDIA = settings.ROLES
+MEDIA_SLUG = "this_machine"
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def stop_flag() -> Path:
+    """The supervisor makes this file to say: start nothing new, let paid calls end, then end."""
+    return Path(settings.DATA_DIR) / "stop"
+
+
+@dataclass(slots=True)
+class Pool:
+    """Threads, and how many of them are busy."""
+
+    size: int
+    threads: ThreadPoolExecutor = field(init=False)
+    results: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
+    busy: int = 0
+    paid: int = 0
+
+    def __post_init__(self) -> None:
+        self.threads = ThreadPoolExecutor(self.size, thread_name_prefix="call")
+
+    @property
+    def idle(self) -> int:
+        return self.size - self.busy
+
+    def start(self, kind: str, work: Callable[[], Any], *, paid: bool = False) -> None:
+        self.busy += 1
+        self.paid += paid
+
+        def run() -> None:
+            self.results.put((kind, (work(), paid)))
+
+        self.threads.submit(run)
+
+    def gather(self, timeout_s: float) -> dict[str, list[Any]]:
+        """Waits for a first result, then takes all that are there."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        try:
+            self._sort(self.results.get(timeout=timeout_s), found)
+            while True:
+                self._sort(self.results.get(timeout=GATHER_S), found)
+        except queue.Empty:
+            return found
+
+    def _sort(self, result: tuple[str, Any], found: dict[str, list[Any]]) -> None:
+        kind, value = result
+        if kind != "wire":
+            value, paid = value
+            self.busy -= 1
+            self.paid -= paid
+        found[kind].append(value)
+
+
+class Drive:
+    """One drive of one role in this process."""
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        slice_s: float,
+        clock: Callable[[], datetime] = now_utc,
+        before_drain: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.role, self.clock, self.before_drain = role, clock, before_drain
+        self.ends_at = monotonic() + slice_s
+        self.worker: Worker = worker.enlist(role, clock())
+        self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
+        self.stopping = threading.Event()
+        self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
+        self.alone = False  # a step that once ended its process is being worked on
+        self._recovered = self._seen = float("-inf")
+
+    def run(self) -> None:
+        """Until the slice is over or the stop flag is up; then lets what runs come to its end."""
+        try:
+            while not self._is_over():
+                self._round(claiming=True)
+            self.before_drain()
+            self._drain()
+        finally:
+            self.pool.threads.shutdown(wait=False)
+            Worker.objects.filter(pk=self.worker.pk).update(ended_at=self.clock())
+            worker.let_go(str(self.worker.pk))
+
+    def step_once(self) -> bool:
+        """One round, for tests and commands: True while something is under way or becomes due within a minute."""
+        did = self._round(claiming=True)
+        return did or bool(self.pool.busy) or self._has_waiting()
+
+    def close(self) -> None:
+        self.stopping.set()
+        self._drain()
+        self.pool.threads.shutdown(wait=True)
+        worker.let_go(str(self.worker.pk))
+
+    # -- one round -------------------------------------------------------------------------------
+
+    def _round(self, *, claiming: bool) -> bool:
+        """True when something was begun or booked."""
+        self._keep_house()
+        begun = self._begin() if claiming else 0
+        found = self.pool.gather(self._nap_s(busy=bool(begun)))
+        self._book(found)
+        return bool(begun or found)
+
+    def _keep_house(self) -> None:
+        tick = monotonic()
+        if tick - self._seen > SEEN_EVERY_S:
+            self._seen = tick
+            close_old_connections()
+            Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
+        if tick - self._recovered > RECOVER_EVERY_S:
+            self._recovered = tick
+            recovery.recover(self.worker, self.clock())
+            settle.clear_marks(self.clock())
+
+    def _begin(self) -> int:
+        if self.alone and self.pool.busy:
+            return 0
+        self.alone = False
+        now = self.clock()
+        if downloads.free_bytes(Path(settings.MEDIA_ROOT)) < settings.MIN_FREE_BYTES:
+            return self._poll(now) if self.role == GENERATION else 0
+        if self.pool.busy == 0 and self._begin_alone(now):
+            return 1
+        begun = self._claim_all(now)
+        if self.role == GENERATION:
+            begun += self._poll(now) + self._fetch(now, alone=False)
+        else:
+            begun += self._check(now, alone=False)
+        return begun
+
+    def _begin_alone(self, now: datetime) -> bool:
+        """One step that once ended its process, with nothing else in this process meanwhile."""
+        suspects = Step.objects.filter(crash_count__gt=0, owner=None, not_before__lte=now)
+        state = State.FETCHING if self.role == GENERATION else State.CHECKING
+        if suspects.filter(state=state).exists():
+            take = self._fetch if self.role == GENERATION else self._check
+            self.alone = take(now, alone=True) > 0
+        if not self.alone:
+            for slug in suspects.filter(state=State.READY).values_list("provider__slug", flat=True).distinct():
+                if self._is_mine(slug) and self._claim(slug, 1, alone_only=True):
+                    self.alone = True
+                    break
+        return self.alone
+
+    def _claim_all(self, now: datetime) -> int:
+        if self.pool.idle == 0:
+            return 0
+        begun = 0
+        ready = Step.objects.filter(state=State.READY, not_before__lte=now, crash_count=0)
+        for slug in ready.values_list("provider__slug", flat=True).distinct().order_by():
+            if self._is_mine(slug) and self.pool.idle and self.retry_at.get(slug, now) <= now:
+                begun += self._claim(slug, self.pool.idle)
+        return begun
+
+    def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
+        claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only)
+        self.retry_at.pop(slug, None)
+        if claimed.next_at and len(claimed.tickets) < places:
+            self.retry_at[slug] = claimed.next_at
+        paid = not registry.get(slug).local
+        for ticket in claimed.tickets:
+            self.pool.start("call", self._submitting(ticket), paid=paid)
+        return len(claimed.tickets)
+
+    def _submitting(self, ticket: Ticket) -> Callable[[], calls.Answer]:
+        return lambda: calls.submit(ticket, self._report_wire, self.stopping)
+
+    def _report_wire(self, attempt_id: int, at: datetime) -> None:
+        self.pool.results.put(("wire", (attempt_id, at)))
+
+    def _is_mine(self, slug: str) -> bool:
+        return (slug == MEDIA_SLUG) == (self.role == MEDIA)
+
+    def _poll(self, now: datetime) -> int:
+        slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
+        begun = 0
+        for state, kind in ((State.RUNNING, "poll"), (State.UNKNOWN, "find")):
+            if not self.pool.idle or not Step.objects.filter(state=state, not_before__lte=now).exists():
+                continue
+            for ticket in taking.due_polls(slugs, state, self.pool.idle, now):
+                self.pool.start(kind, self._asking(kind, ticket))
+                begun += 1
+        return begun
+
+    def _asking(self, kind: str, ticket: Ticket) -> Callable[[], calls.Answer]:
+        if kind == "poll":
+            return lambda: calls.poll(ticket, self.stopping)
+        if reconcile.is_keyed(ticket):
+            return lambda: calls.submit(ticket, lambda *_: None, self.stopping)
+        return lambda: calls.find(ticket, self.stopping)
+
+    def _fetch(self, now: datetime, *, alone: bool) -> int:
+        if not self.pool.idle or not Step.objects.filter(state=State.FETCHING, owner=None).exists():
+            return 0
+        steps = taking.take(State.FETCHING, self.worker, self.pool.idle, now, lease_s=taking.FETCH_LEASE_S, alone=alone)
+        for ticket in taking.fetch_tickets(steps):
+            self.pool.start("fetch", self._fetching(ticket))
+        return len(steps)
+
+    def _fetching(self, ticket: Ticket) -> Callable[[], calls.Answer]:
+        return lambda: calls.fetch(ticket, self.stopping)
+
+    def _check(self, now: datetime, *, alone: bool) -> int:
+        if not self.pool.idle or not Step.objects.filter(state=State.CHECKING, owner=None).exists():
+            return 0
+        steps = taking.take(State.CHECKING, self.worker, self.pool.idle, now, lease_s=taking.CHECK_LEASE_S, alone=alone)
+        for ticket in checking.tickets_for(steps):
+            self.pool.start("check", self._examining(ticket))
+        return len(steps)
+
+    def _examining(self, ticket: checking.CheckTicket) -> Callable[[], checking.Checked]:
+        return lambda: checking.examine(ticket)
+
+    def _book(self, found: dict[str, list[Any]]) -> None:
+        """What came back, and the moments at which calls went on the wire."""
+        now = self.clock()
+        booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
+        stamps = {attempt_id: at for attempt_id, at in found.get("wire", ()) if attempt_id not in booked}
+        if stamps:
+            settle.stamp_wire(stamps)
+        for kind, book in (
+            ("call", settle.settle_calls),
+            ("poll", settle.settle_polls),
+            ("find", reconcile.settle_found),
+            ("fetch", settle.settle_fetches),
+            ("check", self._settle_checks),
+        ):
+            if found.get(kind):
+                book(found[kind], now)
+        if found.get("call"):
+            self.retry_at.clear()  # places are free again
+
+    def _settle_checks(self, checks: list[checking.Checked], now: datetime) -> None:
+        if self.stopping.is_set():  # examinations ended with the engine say nothing about the files
+            checks = [check for check in checks if check.examined is not None and check.examined.passed]
+        if checks:
+            checking.settle_checks(checks, now)
+
+    def _nap_s(self, *, busy: bool) -> float:
+        if busy:
+            return 0.02
+        now = self.clock()
+        soon = [moment for moment in self.retry_at.values() if moment > now]
+        nearest = Step.objects.filter(
+            state__in=(State.RUNNING, State.READY), not_before__gt=now, not_before__lt=now + timedelta(seconds=1)
+        ).aggregate(at=Min("not_before"))["at"]
+        moments = [*soon, *([nearest] if nearest else [])]
+        wait = min(((moment - now).total_seconds() for moment in moments), default=LOOK_EVERY_S)
+        return max(0.001, min(wait, LOOK_EVERY_S))
+
+    def _has_waiting(self) -> bool:
+        """Something is out at a vendor, or becomes due within a minute."""
+        soon = Step.objects.filter(not_before__lt=self.clock() + timedelta(seconds=60))
+        out = [State.RUNNING, State.FETCHING, State.CHECKING, State.UNKNOWN, State.CLAIMED]
+        return soon.filter(Q(state__in=out) | Q(state=State.READY, not_before__gt=self.clock())).exists()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _is_over(self) -> bool:
+        if stop_flag().exists():
+            self.stopping.set()
+            return True
+        return monotonic() > self.ends_at
+
+    def _drain(self) -> None:
+        """Paid calls end by themselves; local work is ended when the whole engine stops, and done again later."""
+        Worker.objects.filter(pk=self.worker.pk).update(draining=True)
+        said = False
+        while self.pool.busy:
+            if self._is_over() and self.stopping.is_set():
+                sandbox.end_all()
+                if self.pool.paid and not said:
+                    said = True
+                    log.warning("stopping: waiting for %s paid calls on the wire", self.pool.paid)
+            self._round(claiming=False)
+        recovery.free_own(self.worker, self.clock())

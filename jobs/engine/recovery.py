@@ -1,0 +1,140 @@
+"""What dead processes left behind, taken up at once: lock files prove that they are gone, no lease is waited for."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from jobs.advance import advance
+from jobs.models import Attempt, Step, Worker
+from jobs.states import OWNED, Reason, State
+from providers.exceptions import Unknown
+from providers.types import Recovery
+
+from . import books, worker
+from .rows import atomically, move
+from .settle import _Batch, lose_answer, recovery_of
+
+log = logging.getLogger(__name__)
+LEASE_GRACE = timedelta(seconds=10)
+MOST_CRASHES = 2
+AT_ONCE = 200
+
+
+def recover(me: Worker, now: datetime) -> int:
+    """Frees the steps of dead owners on this host, and of any owner whose lease is long over. Returns how many."""
+    owners = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("owner", flat=True).distinct())
+    dead = {owner for owner in owners if owner and owner != me.pk and _is_dead(owner)}
+    freed = 0
+    while True:
+        count = _free(dead, now)
+        freed += count
+        if count < AT_ONCE:
+            break
+    if dead:
+        Worker.objects.filter(pk__in=dead, ended_at=None).update(ended_at=now)
+    return freed
+
+
+def _is_dead(owner: uuid.UUID) -> bool:
+    """Provably gone: on this host, and its lock is free. A row of another host proves nothing."""
+    row = Worker.objects.filter(pk=owner).first()
+    here = row is None or row.host == socket.gethostname()
+    return here and worker.is_dead(str(owner))
+
+
+@atomically
+def _free(dead: Iterable[uuid.UUID], now: datetime) -> int:
+    gone = Q(owner__in=list(dead)) | Q(lease_until__lt=now - LEASE_GRACE)
+    steps = list(
+        Step.objects.select_for_update(of=("self",))
+        .select_related("batch")
+        .filter(gone, state__in=OWNED)
+        .order_by("pk")[:AT_ONCE]
+    )
+    blameless = _died_with_supervisor({step.owner for step in steps if step.owner})
+    for step in steps:
+        if step.owner in blameless:
+            step.crash_count = max(0, step.crash_count - 1)
+    poisoned = [step for step in steps if step.crash_count >= MOST_CRASHES]
+    claimed = [step for step in steps if step.state == State.CLAIMED]
+    _free_claimed(claimed, poisoned, now)
+    for step in steps:
+        if step.state in (State.FETCHING, State.CHECKING):
+            if step in poisoned:
+                _set_aside(step, State(step.state), now)
+            else:
+                Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state).update(
+                    owner=None, lease_until=None, not_before=now, crash_count=step.crash_count
+                )
+    if steps:
+        log.warning("%s steps of dead processes are taken up again", len(steps))
+        advance({step.video_id for step in poisoned}, now)
+    return len(steps)
+
+
+def _free_claimed(steps: list[Step], poisoned: list[Step], now: datetime) -> None:
+    """What was being sent: done again where that costs nothing, else its answer counts as lost."""
+    under_way = {
+        attempt.step_id: attempt
+        for attempt in Attempt.objects.select_related("provider", "lane").filter(
+            step__in=steps, outcome=Attempt.Outcome.NONE
+        )
+    }
+    batch = _Batch(now)
+    for step in steps:
+        attempt = under_way[step.pk]
+        if recovery_of(attempt) is not Recovery.FREE:
+            lose_answer(batch, step, attempt, Unknown("The process that sent it ended before the answer came."))
+            continue
+        batch.attempt(
+            attempt,
+            outcome=Attempt.Outcome.NOT_SENT,
+            message="The process that worked on it ended.",
+            ended_at=now,
+        )
+        batch.moves.append(books.released(attempt, step.batch))
+        if step in poisoned:
+            _set_aside(step, State.CLAIMED, now)
+        else:
+            move(
+                [step],
+                frm=State.CLAIMED,
+                to=State.READY,
+                owner=None,
+                lease_until=None,
+                not_before=now,
+                crash_count=step.crash_count,
+            )
+    batch.write()
+
+
+def _set_aside(step: Step, frm: State, now: datetime) -> None:
+    move(
+        [step],
+        frm=frm,
+        to=State.ATTENTION,
+        owner=None,
+        lease_until=None,
+        reason=Reason.POISON,
+        message="The process that worked on it ended twice. Look at its input, then try again or cancel it.",
+    )
+
+
+def _died_with_supervisor(owners: set[uuid.UUID]) -> set[uuid.UUID]:
+    """Workers whose whole installation died: no step is to blame for that."""
+    rows = Worker.objects.filter(pk__in=owners).exclude(supervisor=None)
+    return {row.pk for row in rows if row.supervisor and worker.is_dead(f"supervisor-{row.supervisor}")}
+
+
+def free_own(me: Worker, now: datetime) -> None:
+    """At the end of a drive: what it took and did not finish is free at once, and no crash is counted."""
+    for step in Step.objects.filter(owner=me.pk, state__in=(State.FETCHING, State.CHECKING)):
+        Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state).update(
+            owner=None, lease_until=None, not_before=now, crash_count=max(0, step.crash_count - 1)
+        )

@@ -1,0 +1,73 @@
+"""From a step to the request that is sent: built from what the step stores, without a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from jobs.models import Step
+from jobs.pipeline import fingerprint, seed_from
+from jobs.routing import CAPABILITY_OF
+from providers.types import InputFile, Request
+
+PLANTED_ROUNDS = 2  # a planted flaw stands for the first try and the automatic new one; a person's new try cures it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a thread gets to work on a step: plain values, no rows."""
+
+    step_id: int
+    fence: int
+    stage: str
+    slug: str
+    request: Request
+    options: dict[str, Any]
+    attempt_id: int = 0
+    external_id: str = ""
+    send_by: datetime | None = None
+    links: tuple[dict[str, str], ...] = ()
+
+
+def request_of(step: Step, *, tag: str = "") -> Request:
+    """The same step and round give the same request, but for the tag."""
+    want = step.want
+    seed = want.get("seed", 0)
+    extra = dict(want.get("extra", {}))
+    if "fps" in want:
+        extra["fps"] = want["fps"]
+    if "flaw" in want and step.round <= PLANTED_ROUNDS:
+        extra["flaw"] = want["flaw"]
+    root = Path(settings.MEDIA_ROOT)
+    return Request(
+        capability=CAPABILITY_OF[step.stage],
+        offer=step.offer.name if step.offer else "",
+        prompt=want.get("prompt", ""),
+        inputs=tuple(
+            InputFile(path=root / i["name"], sha256=i["sha256"], media_type=i["media_type"], role=i["role"])
+            for i in want.get("inputs", ())
+        ),
+        width=want.get("width", 0),
+        height=want.get("height", 0),
+        seconds=want.get("seconds", 0.0),
+        voice=want.get("voice", ""),
+        language=want.get("language", "en"),
+        seed=seed if step.round == 1 else seed_from(seed, step.round),
+        tag=tag,
+        extra=extra,
+    )
+
+
+def as_sent(request: Request) -> dict[str, Any]:
+    """The request as a page shows it and as its hash is taken: without the tag, input files by their hashes."""
+    plain = replace(request, tag="", inputs=())
+    fields = {name: getattr(plain, name) for name in plain.__dataclass_fields__ if name not in ("tag", "inputs")}
+    return {**fields, "inputs": [{"role": i.role, "sha256": i.sha256} for i in request.inputs]}
+
+
+def request_hash(sent: dict[str, Any]) -> str:
+    return fingerprint(sent)

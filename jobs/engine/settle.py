@@ -1,0 +1,324 @@
+"""Books what came back from calls, in bulk: outcomes, money, the next state of the steps, guarded by their fences."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F
+
+from jobs.advance import advance, mark
+from jobs.models import Attempt, Step, Video
+from jobs.states import Reason, State
+from providers import downloads, registry
+from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
+from providers.models import Lane, Provider
+from providers.types import Capability, Recovery
+
+from . import assets, books, polling
+from .calls import Answer
+from .rows import atomically, move, still_ours, update_each
+
+log = logging.getLogger(__name__)
+Outcome = Attempt.Outcome
+
+MOST_FAILURES = 3  # definite ones, then a person is asked
+RATE_LIMIT_PAUSE_S = 5.0  # where the vendor says nothing
+NOT_SENT_PAUSE_S = 2.0
+LIST_LAG_S = 5.0  # how long a vendor's listing may lag behind
+ADVANCE_AT_ONCE = 20  # videos; more are marked and advanced by the next drive
+ATTEMPT_FIELDS = (
+    "outcome",
+    "external_id",
+    "http_status",
+    "message",
+    "units",
+    "cost_micro",
+    "on_wire_at",
+    "ended_at",
+)
+
+
+class _Batch:
+    """Collects what a handful of answers means, then writes it in few statements."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.moves: list[books.Move] = []
+        self.attempts: list[tuple[Any, ...]] = []
+        self.groups: dict[tuple[Any, ...], list[Step]] = {}
+        self.each: list[tuple[Any, ...]] = []  # (links, message, pk) of steps
+        self.touched: set[int] = set()  # videos whose plan may change
+
+    def go(self, step: Step, to: State, **changes: Any) -> None:
+        key = (State(step.state), to, tuple(sorted(changes.items(), key=lambda item: item[0])))
+        self.groups.setdefault(key, []).append(step)
+        if to in (State.ATTENTION, State.DONE):
+            self.touched.add(step.video_id)
+
+    def attempt(self, attempt: Attempt, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(attempt, name, value)
+        self.attempts.append((*(getattr(attempt, name) for name in ATTEMPT_FIELDS), attempt.pk))
+
+    def write(self) -> None:
+        update_each(Attempt, ATTEMPT_FIELDS, self.attempts)
+        for (frm, to, changes), steps in self.groups.items():
+            move(
+                steps,
+                frm=frm,
+                to=to,
+                owner=None,
+                lease_until=None,
+                crash_count=F("crash_count") - (1 if frm in (State.CLAIMED, State.FETCHING, State.CHECKING) else 0),
+                **dict(changes),
+            )
+        update_each(Step, ("links", "message"), self.each)
+        books.write(self.moves, self.now)
+        if len(self.touched) <= ADVANCE_AT_ONCE:
+            if self.touched:
+                advance(self.touched, self.now)
+        else:
+            mark(self.touched)
+
+
+@atomically
+def settle_calls(answers: Sequence[Answer], now: datetime) -> None:
+    """Answers to submits. What is not ours any more (cancelled, recovered) is left alone."""
+    ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.CLAIMED)
+    _settle([a for a in answers if a.ticket.step_id in ours], ours, now)
+
+
+@atomically
+def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
+    """Answers to polls of running jobs. Polling twice harms nobody: only the first end counts."""
+    ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.RUNNING)
+    _settle([a for a in answers if a.ticket.step_id in ours], ours, now)
+
+
+def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:
+    attempts = Attempt.objects.select_related("price", "lane", "provider").in_bulk(
+        [a.ticket.attempt_id for a in answers]
+    )
+    batch = _Batch(now)
+    for answer in answers:
+        step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
+        attempt.on_wire_at = attempt.on_wire_at or answer.on_wire_at
+        if answer.error is not None:
+            _settle_error(batch, step, attempt, answer.error)
+        elif answer.failed is not None:
+            _settle_failure(batch, step, attempt, answer)
+        elif answer.running or _is_only_accepted(answer, step):
+            _settle_running(batch, step, attempt, answer)
+        else:
+            _settle_result(batch, step, attempt, answer)
+    batch.write()
+
+
+def _is_only_accepted(answer: Answer, step: Step) -> bool:
+    finished = answer.files or answer.links or answer.units
+    return step.state == State.CLAIMED and bool(answer.accepted_id) and not finished
+
+
+def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
+    """Accepted, or still at it: the job needs no owner, only a next moment."""
+    if step.state == State.CLAIMED:
+        batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
+        batch.go(step, State.RUNNING, not_before=polling.first_poll(attempt.lane, attempt, batch.now))
+        return
+    since = attempt.on_wire_at or attempt.sent_at
+    if batch.now > since + polling.MAX_AGE:
+        error = f"It was still running after {polling.MAX_AGE.total_seconds() / 3600:.0f} hours and was given up."
+        _end_badly(batch, step, attempt, error, micro=attempt.reserved_micro)
+        return
+    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
+        not_before=polling.next_poll(attempt.lane, attempt, batch.now)
+    )
+
+
+def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
+    micro = books.cost(attempt.price, answer.units)
+    batch.attempt(
+        attempt,
+        outcome=Outcome.ACCEPTED if attempt.outcome == Outcome.NONE else attempt.outcome,
+        external_id=attempt.external_id or answer.accepted_id,
+        units=answer.units,
+        cost_micro=micro,
+        ended_at=answer.ended_at,
+    )
+    batch.moves += books.settled(attempt, step.batch, micro)
+    if step.state == State.RUNNING:
+        polling.learn(attempt.lane, (answer.ended_at - (attempt.on_wire_at or attempt.sent_at)).total_seconds())
+    if answer.links:
+        batch.go(step, State.FETCHING, not_before=batch.now)
+        batch.each.append((list(answer.links), "", step.pk))
+    elif answer.files:
+        assets.create(step, answer.files, batch.now)
+        batch.go(step, State.CHECKING, not_before=batch.now)
+    else:
+        batch.go(step, State.DONE, finished_at=batch.now)
+
+
+def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
+    failed = answer.failed
+    assert failed is not None
+    micro = books.cost(attempt.price, dict(failed.units)) if failed.billed else 0
+    if failed.moderated:
+        _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
+        batch.go(step, State.ATTENTION, reason=Reason.REJECTED, message=failed.reason[:500])
+    else:
+        _end_badly(batch, step, attempt, failed.reason, micro=micro)
+
+
+def _settle_error(
+    batch: _Batch, step: Step, attempt: Attempt, error: CallError | downloads.DiskFull | downloads.DownloadError
+) -> None:
+    """One reaction for each error of providers/exceptions.py."""
+    now, free = batch.now, recovery_of(attempt) is Recovery.FREE
+    if step.state == State.RUNNING:
+        _settle_poll_error(batch, step, attempt, error)
+    elif isinstance(error, RateLimited):
+        _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
+        pause_lane(attempt.lane, error, now)
+        batch.go(step, State.READY, not_before=now)
+    elif isinstance(error, NotSent):
+        _close(batch, step, attempt, Outcome.NOT_SENT, error.message)
+        batch.go(step, State.READY, not_before=now + timedelta(seconds=random.uniform(0.5, 1) * NOT_SENT_PAUSE_S))
+    elif isinstance(error, Rejected):
+        _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
+        batch.go(step, State.ATTENTION, reason=Reason.REJECTED, message=error.message[:500])
+    elif isinstance(error, Unauthorised | OutOfCredit):
+        _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
+        Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
+        log.error("%s is paused: %s", step.provider_id, error.message)
+        batch.go(step, State.READY, not_before=now)
+    elif isinstance(error, downloads.DiskFull) and free:
+        _close(batch, step, attempt, Outcome.NOT_SENT, error.message)
+        batch.go(step, State.READY, not_before=now + timedelta(seconds=10))
+    elif free:
+        _end_badly(batch, step, attempt, error.message, micro=0)
+    else:
+        lose_answer(batch, step, attempt, error)
+
+
+def _settle_poll_error(batch: _Batch, step: Step, attempt: Attempt, error: Any) -> None:
+    """A poll costs nothing: whatever went wrong with it, ask again later."""
+    if isinstance(error, Unauthorised | OutOfCredit):
+        Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
+    pause_s = getattr(error, "retry_after_s", None) or 5.0
+    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
+        not_before=batch.now + timedelta(seconds=pause_s)
+    )
+
+
+def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any) -> None:
+    """No clear answer to a paid submit: its money is at risk until the vendor or a person says what happened."""
+    recovery = recovery_of(attempt)
+    blind = recovery is Recovery.BLIND
+    batch.attempt(
+        attempt,
+        outcome=Outcome.UNKNOWN,
+        message=error.message[:500],
+        http_status=getattr(error, "http_status", None),
+        ended_at=batch.now if blind else None,
+    )
+    batch.moves.append(books.put_at_risk(attempt, step.batch))
+    if blind:
+        batch.go(
+            step,
+            State.ATTENTION,
+            reason=Reason.DECISION,
+            message=f"{error.message} Nobody can tell from here whether it was made and billed."[:500],
+        )
+    else:
+        batch.go(step, State.UNKNOWN, not_before=batch.now + timedelta(seconds=LIST_LAG_S))
+
+
+def _end_badly(batch: _Batch, step: Step, attempt: Attempt, reason: str, *, micro: int) -> None:
+    """A definite failure: try again a little later, and ask a person after the third."""
+    _close(batch, step, attempt, Outcome.ACCEPTED, reason, micro=micro)
+    failures = step.failures + 1
+    if failures >= MOST_FAILURES:
+        batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=reason[:500], failures=failures)
+    else:
+        wait = random.uniform(0.5, 1) * 2.0**failures
+        batch.go(step, State.READY, not_before=batch.now + timedelta(seconds=wait), failures=failures)
+
+
+def _close(
+    batch: _Batch,
+    step: Step,
+    attempt: Attempt,
+    outcome: Outcome,
+    message: str,
+    *,
+    micro: int = 0,
+    http_status: int | None = None,
+) -> None:
+    batch.attempt(
+        attempt, outcome=outcome, message=message[:500], http_status=http_status, cost_micro=micro, ended_at=batch.now
+    )
+    if micro:
+        batch.moves += books.settled(attempt, step.batch, micro)
+    else:
+        batch.moves.append(books.released(attempt, step.batch))
+
+
+def recovery_of(attempt: Attempt) -> Recovery:
+    return registry.get(attempt.provider.slug).recovery_of(Capability(attempt.capability))
+
+
+def pause_lane(lane: Lane, error: RateLimited, now: datetime) -> None:
+    """The lane pauses until the vendor's moment and a little more, never earlier; no step loses a try."""
+    seconds = (error.retry_after_s if error.retry_after_s is not None else RATE_LIMIT_PAUSE_S) * random.uniform(1, 1.2)
+    until = now + timedelta(seconds=max(seconds, 0.05))
+    if lane.paused_until is None or lane.paused_until < until:
+        lane.paused_until = until
+        Lane.objects.filter(pk=lane.pk).update(paused_until=until, pause_reason=error.message[:300])
+
+
+@atomically
+def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
+    """Downloads: the files are stored, or the links are tried again, or a person is told."""
+    ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.FETCHING)
+    batch = _Batch(now)
+    for answer in answers:
+        step = ours.get(answer.ticket.step_id)
+        if step is None:
+            continue
+        error = answer.error
+        if error is None:
+            assets.create(step, answer.files, now)
+            batch.go(step, State.CHECKING, not_before=now)
+        elif getattr(error, "retry", True) and step.failures < 5 * MOST_FAILURES:
+            wait = timedelta(seconds=min(60.0, 2.0 ** min(step.failures, 6)))
+            Step.objects.filter(pk=step.pk, fence=step.fence).update(
+                owner=None,
+                lease_until=None,
+                not_before=now + wait,
+                failures=F("failures") + 1,
+                crash_count=F("crash_count") - 1,
+                message=getattr(error, "message", "")[:500],
+            )
+        else:
+            message = getattr(error, "message", "The result could not be fetched.")[:500]
+            batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=message)
+    batch.write()
+
+
+@atomically
+def stamp_wire(stamps: dict[int, datetime]) -> None:
+    """Windows are counted from the moment a request was on the wire: attempt id -> that moment."""
+    update_each(Attempt, ("on_wire_at",), [(at, attempt_id) for attempt_id, at in sorted(stamps.items())])
+
+
+@atomically
+def clear_marks(now: datetime, most: int = 100) -> int:
+    """Advances videos that were left to the drive; returns how many."""
+    ids = list(Video.objects.filter(needs_advance=True).order_by("pk").values_list("pk", flat=True)[:most])
+    if ids:
+        advance(ids, now)
+    return len(ids)

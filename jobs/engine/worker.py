@@ -1,0 +1,89 @@
+"""Who this process is, and proof of who is dead: a lock file held for a process's whole life.
+
+Identity is new at every start. The lock is opened after any fork and not inherited by children, so taking it proves
+that the process is gone. Lock files lie on a local disk: proof holds for one host.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import socket
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+
+from jobs.models import Worker
+
+_held: dict[tuple[int, str], IO[bytes]] = {}  # by (pid, name): a forked child holds none of its parent's
+
+
+def boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()
+
+
+def lock_path(name: str) -> Path:
+    return Path(settings.LOCK_ROOT) / f"{name}.lock"
+
+
+def hold(name: str) -> bool:
+    """Takes a lock for the rest of this process's life; False when a living process has it."""
+    if (os.getpid(), name) in _held:
+        return True
+    handle = lock_path(name).open("ab")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return False
+    _held[os.getpid(), name] = handle
+    return True
+
+
+def let_go(name: str) -> None:
+    handle = _held.pop((os.getpid(), name), None)
+    if handle:
+        lock_path(name).unlink(missing_ok=True)
+        handle.close()
+
+
+def is_dead(name: str) -> bool:
+    """True when nobody holds the lock: its owner on this host is provably gone."""
+    if (os.getpid(), name) in _held:
+        return False
+    try:
+        handle = lock_path(name).open("rb+")
+    except FileNotFoundError:
+        return True  # removed by its owner when it ended
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+
+def enlist(role: str, now: datetime) -> Worker:
+    """A new Worker row for this process, with its lock held."""
+    supervisor = os.environ.get("VIDBATCH_SUPERVISOR", "")
+    worker = Worker(
+        uuid=uuid.uuid4(),
+        role=role,
+        supervisor=uuid.UUID(supervisor) if supervisor else None,
+        host=socket.gethostname(),
+        boot_id=boot_id(),
+        pid=os.getpid(),
+        started_at=now,
+        seen_at=now,
+    )
+    if not hold(str(worker.uuid)):
+        raise RuntimeError("A lock with a fresh name is taken.")  # a uuid4 collided, or the disk cannot lock
+    worker.save(force_insert=True)
+    return worker

@@ -1,0 +1,24 @@
+from .content import Asset, Batch, Membership, Project, Scene, StyleReference, Video
+from .intake import IntakeDraft
+from .ledger import Budget, LedgerEntry
+from .review import Decision, Review
+from .work import Attempt, Notice, Step, Worker
+
+__all__ = [
+    "Asset",
+    "Attempt",
+    "Batch",
+    "Budget",
+    "Decision",
+    "IntakeDraft",
+    "LedgerEntry",
+    "Membership",
+    "Notice",
+    "Project",
+    "Review",
+    "Scene",
+    "Step",
+    "StyleReference",
+    "Video",
+    "Worker",
+]

@@ -1,0 +1,154 @@
+"""Steps, the attempts made at them, and the processes that do the work."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from jobs.states import Reason, Stage, State
+from providers.models import CAPABILITIES, Lane, Offer, Price, Provider
+
+from .content import Batch, Scene, Video
+
+
+class Step(models.Model):
+    """One piece of work. Never reopened once DONE: a new try is a new round."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="steps")
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="steps")
+    scene = models.ForeignKey(Scene, on_delete=models.CASCADE, null=True, related_name="steps")
+    stage = models.CharField(max_length=20, choices=Stage)
+    round = models.PositiveIntegerField(default=1)  # the version it will make
+    wanted = models.CharField(max_length=64)  # SHA-256 of what is wanted
+    want = models.JSONField()  # what is wanted, in full: the request is built from it alone
+    lane = models.ForeignKey(Lane, on_delete=models.PROTECT, related_name="steps")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps")
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True)
+    gate = models.BigIntegerField(default=0)
+    rank = models.BigIntegerField(default=0)
+    state = models.CharField(max_length=10, choices=State, default=State.READY)
+    reason = models.CharField(max_length=10, choices=Reason, blank=True)
+    message = models.CharField(max_length=500, blank=True)  # a sentence for people
+    fence = models.PositiveBigIntegerField(default=0)  # only grows; stands in every guarded update
+    owner = models.UUIDField(null=True)  # Worker that owns it just now
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField(default=timezone.now)  # READY: earliest start; RUNNING: next poll
+    crash_count = models.PositiveSmallIntegerField(default=0)
+    failures = models.PositiveSmallIntegerField(default=0)  # definite ones
+    links = models.JSONField(default=list)  # outputs known but not fetched yet
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["video", "stage", "round"], condition=Q(scene=None), name="step_once_without_scene"
+            ),
+            models.UniqueConstraint(
+                fields=["video", "scene", "stage", "round"], condition=~Q(scene=None), name="step_once_with_scene"
+            ),
+        ]
+        indexes: ClassVar = [
+            # Plain, not partial: SQLite does not use a partial index for a condition with bound parameters.
+            models.Index(fields=["state", "provider", "batch", "rank"], name="step_by_rank"),
+            models.Index(fields=["state", "not_before"], name="step_by_time"),
+            models.Index(fields=["batch", "stage", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_stage_display()} {self.round}"
+
+
+class Attempt(models.Model):
+    """One try at a step that may cost money. Written before the call, never rewritten once final."""
+
+    class Outcome(models.TextChoices):
+        NONE = "none", "Under way"
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Refused"
+        NOT_SENT = "not_sent", "Not sent"
+        UNKNOWN = "unknown", "Answer lost"
+        ADOPTED = "adopted", "Found again"
+        GIVEN_UP = "given_up", "Given up"
+
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts")
+    no = models.PositiveSmallIntegerField()
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT)
+    lane = models.ForeignKey(Lane, on_delete=models.PROTECT)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True)
+    capability = models.CharField(max_length=20, choices=CAPABILITIES)
+    tag = models.CharField(max_length=40, unique=True)
+    request_hash = models.CharField(max_length=64)
+    request = models.JSONField()  # as sent
+    images = models.PositiveIntegerField(default=0)
+    tokens = models.PositiveIntegerField(default=0)
+    characters = models.PositiveIntegerField(default=0)
+    price = models.ForeignKey(Price, on_delete=models.PROTECT)
+    reserved_micro = models.BigIntegerField(default=0)
+    sent_at = models.DateTimeField()  # the intent
+    on_wire_at = models.DateTimeField(null=True)  # the first byte
+    send_deadline = models.DateTimeField()
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.NONE)
+    external_id = models.CharField(max_length=200, blank=True)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    message = models.CharField(max_length=500, blank=True)
+    units = models.JSONField(default=dict)
+    cost_micro = models.BigIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True)  # the place it took is free again
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["step", "no"], name="attempt_no_once"),
+            models.UniqueConstraint(
+                fields=["provider", "external_id"], condition=~Q(external_id=""), name="remote_job_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["provider", "ended_at", "lane"], name="attempt_in_flight"),
+            models.Index(
+                fields=["provider", "sent_at"],
+                include=["on_wire_at", "capability", "offer", "images", "tokens", "characters"],
+                name="attempt_window",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tag} ({self.outcome})"
+
+
+class Worker(models.Model):
+    """A process that drives. Its identity is new at every start; its lock file proves that it lives."""
+
+    uuid = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    supervisor = models.UUIDField(null=True)  # whose lock file proves that the whole installation lives
+    role = models.CharField(max_length=20)
+    host = models.CharField(max_length=200)
+    boot_id = models.CharField(max_length=64)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+    draining = models.BooleanField(default=False)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["role", "seen_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.pid}@{self.host}"
+
+
+class Notice(models.Model):
+    """Something the engine did by itself that people should know, e.g. that it restarted a cluster."""
+
+    at = models.DateTimeField(default=timezone.now)
+    text = models.CharField(max_length=300)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,149 @@
+"""What every adapter is, and the default table from HTTP to our errors (docs/design.md, "Outcomes")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import requests
+
+from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
+from .offer_spec import OfferSpec
+from .types import Accepted, Capability, Failed, Finished, Recovery, Request, Running
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+def _nothing() -> None:
+    return None
+
+
+class Adapter:
+    """Translates between our vocabulary and one vendor; made anew for every call, so it may keep state.
+
+    `submit` and `poll` make one call each and come back: no retrying, sleeping, pricing or storing in here.
+    """
+
+    slug: ClassVar[str]
+    label: ClassVar[str]
+    base_url: ClassVar[str] = ""
+    key_env: ClassVar[str] = ""  # the environment variable with the key; "" when none is needed
+    capabilities: ClassVar[frozenset[Capability]]
+    offers: ClassVar[tuple[OfferSpec, ...]] = ()  # rows are made of them once; an admin's edits stay
+    recovery: ClassVar[Mapping[Capability, Recovery]] = {}  # what is missing here is BLIND
+    deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
+    local: ClassVar[bool] = False  # works on this machine, by processes of ours that may be ended at will
+    output_hosts: ClassVar[tuple[str, ...]] = ()  # hosts, besides base_url's own, that result links may name
+
+    def __init__(
+        self,
+        *,
+        workdir: Path,
+        base_url: str = "",
+        key: str = "",
+        session: requests.Session | None = None,
+        on_wire: Callable[[], None] = _nothing,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.workdir = workdir  # empty folder for files of this call; removed afterwards
+        self.url = (base_url or self.base_url).rstrip("/")
+        self.key = key
+        self.session = session or requests.Session()
+        self.on_wire = on_wire  # called when the first byte of a submit is about to leave
+        self.options = options or {}  # the provider row's options, e.g. the studio's slowness
+
+    def submit(self, request: Request) -> Accepted | Finished:
+        raise NotImplementedError
+
+    def poll(self, external_id: str) -> Running | Finished | Failed:
+        raise NotImplementedError(f"{self.label} answers at once")
+
+    def find(self, tag: str) -> str | None:
+        """The vendor's id of the job that carries our tag, None when there is none. Only for LISTABLE."""
+        raise NotImplementedError
+
+    def cancel(self, external_id: str) -> None:
+        """End a remote job where the vendor can; raises when it cannot."""
+        raise NotImplementedError
+
+    @classmethod
+    def recovery_of(cls, capability: Capability) -> Recovery:
+        return cls.recovery.get(capability, Recovery.BLIND)
+
+    @classmethod
+    def deadline_of(cls, capability: Capability) -> float:
+        return cls.deadline_s.get(capability, 60.0)
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def call(self, method: str, path: str, *, timeout_s: float = 60.0, paid: bool = False, **kwargs: Any) -> Any:
+        """One HTTP request to the vendor, its JSON answer. `paid` marks a submit: an unclear end is then Unknown."""
+        headers = {**self.headers(), **kwargs.pop("headers", {})}
+        if paid:
+            self.on_wire()
+        try:
+            response = self.session.request(
+                method,
+                self.url + path,
+                timeout=(CONNECT_TIMEOUT_S, timeout_s),
+                allow_redirects=False,
+                headers=headers,
+                **kwargs,
+            )
+        except requests.exceptions.ConnectTimeout as error:
+            raise NotSent(f"{self.label} could not be reached.", detail=_plain(error)) from error
+        except requests.exceptions.ConnectionError as error:
+            if _never_connected(error):
+                raise NotSent(f"{self.label} could not be reached.", detail=_plain(error)) from error
+            raise Unknown(f"{self.label} broke off before answering.", detail=_plain(error)) from error
+        except requests.exceptions.RequestException as error:
+            raise Unknown(f"{self.label} did not answer in time.", detail=_plain(error)) from error
+        if response.status_code >= 300:
+            raise self.error_of(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            detail = f"{response.status_code} {response.text[:2000]}"
+            raise Unknown(f"{self.label} answered something unreadable.", detail=detail) from error
+
+    def error_of(self, response: requests.Response) -> CallError:
+        """The default table; an adapter overrides single statuses where its vendor documents them."""
+        status, detail = response.status_code, f"{response.status_code} {response.text[:2000]}"
+        if status == 429:
+            return RateLimited(
+                f"{self.label} asks us to slow down.", retry_after_s=retry_after(response), detail=detail
+            )
+        if status in (401, 403):
+            return Unauthorised(f"{self.label} does not accept the key.", detail=detail, http_status=status)
+        if status == 402:
+            return OutOfCredit(f"{self.label} says the account is out of credit.", detail=detail, http_status=status)
+        if status in (400, 404, 405, 413, 422):
+            return Rejected(f"{self.label} refused the request.", detail=detail, http_status=status)
+        return Unknown(f"{self.label} failed with status {status}.", detail=detail, http_status=status)
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds to wait by the Retry-After header (seconds or a date), None when it says nothing usable."""
+    value = response.headers.get("Retry-After", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    """True when no byte of the request can have been written: name lookup, refusal, TLS."""
+    text = _plain(error)
+    return any(word in text for word in ("NewConnectionError", "NameResolutionError", "SSLError", "ConnectTimeout"))
+
+
+def _plain(error: Exception) -> str:
+    return f"{type(error).__name__}: {error!r}"[:2000]

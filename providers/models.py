@@ -1,0 +1,162 @@
+"""Who sells what, how fast and at what price: the rows an admin edits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from .types import Capability
+
+CAPABILITIES = [(capability.value, capability.value.capitalize()) for capability in Capability]
+
+
+class Provider(models.Model):
+    """One vendor account. Its adapter is found by `slug`; its key is in the environment, never here."""
+
+    slug = models.SlugField(unique=True)
+    label = models.CharField(max_length=100)
+    enabled = models.BooleanField(default=True, help_text="Off: nothing new is planned for this provider.")
+    paused = models.BooleanField(default=False, help_text="Nothing new is sent; what runs goes on.")
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    pause_reason = models.CharField(max_length=300, blank=True)
+    max_in_flight = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Calls and remote jobs at once, over all its lanes. Empty: no cap of its own."
+    )
+    options = models.JSONField(
+        default=dict, blank=True, help_text='Passed to the adapter, e.g. {"slow_s": 5} makes the studio slow.'
+    )
+
+    class Meta:
+        ordering: ClassVar = ["label"]
+
+    def __str__(self) -> str:
+        return self.label
+
+    def is_open(self, now: datetime) -> bool:
+        return self.enabled and not self.paused and (self.paused_until is None or self.paused_until <= now)
+
+
+class Offer(models.Model):
+    """A model of a provider."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="offers")
+    capability = models.CharField(max_length=20, choices=CAPABILITIES)
+    name = models.CharField(max_length=100, help_text="The vendor's own name of the model.")
+    label = models.CharField(max_length=100)
+    lengths = models.JSONField(default=list, blank=True, help_text="Clip lengths it sells, in seconds.")
+    voices = models.JSONField(default=list, blank=True, help_text="Voices as [language, name, label].")
+    enabled = models.BooleanField(default=True)
+    retires_on = models.DateField(null=True, blank=True)
+    successor = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        ordering: ClassVar = ["provider", "capability", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "capability", "name"], name="offer_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.provider})"
+
+
+class Selected(models.Model):
+    """A row that applies to a whole provider, to one capability of it, or to one offer."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE)
+    capability = models.CharField(max_length=20, choices=CAPABILITIES, blank=True, help_text="Empty: all of them.")
+    offer = models.ForeignKey(
+        Offer, on_delete=models.CASCADE, null=True, blank=True, help_text="Empty: all of the capability."
+    )
+
+    class Meta:
+        abstract = True
+
+    def matches(self, capability: str, offer_id: int | None) -> bool:
+        return self.capability in ("", capability) and self.offer_id in (None, offer_id)
+
+    def clean(self) -> None:
+        if self.offer is None:
+            return
+        if self.offer.provider_id != self.provider_id:
+            raise ValidationError({"offer": f"This offer belongs to {self.offer.provider}, not to {self.provider}."})
+        if self.capability and self.offer.capability != self.capability:
+            raise ValidationError({"offer": f"This offer makes {self.offer.capability}, not {self.capability}."})
+
+
+class Lane(Selected):
+    """Where steps queue. What it has learned about its vendor is kept here, too."""
+
+    max_in_flight = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Calls and remote jobs at once. More gives throughput, not lower latency."
+    )
+    paused = models.BooleanField(default=False, help_text="Nothing new is sent; what runs goes on.")
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    pause_reason = models.CharField(max_length=300, blank=True)
+    fastest_s = models.FloatField(null=True, editable=False)
+    slowest_s = models.FloatField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["provider", "capability"], condition=Q(offer=None), name="lane_once_without_offer"
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "capability", "offer"], condition=~Q(offer=None), name="lane_once_with_offer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} · {self.capability}" + (f" · {self.offer.name}" if self.offer else "")
+
+
+class Quota(Selected):
+    """So many requests, images, tokens or characters a window: an attempt counts against every one that matches."""
+
+    class Unit(models.TextChoices):
+        REQUESTS = "requests", "requests"
+        IMAGES = "images", "images"
+        TOKENS = "tokens", "tokens"
+        CHARACTERS = "characters", "characters"
+
+    unit = models.CharField(max_length=12, choices=Unit, default=Unit.REQUESTS)
+    amount = models.PositiveIntegerField(help_text="How many units in one window.")
+    window_s = models.PositiveIntegerField(help_text="Length of the window in seconds: 60 = a minute, 86400 = a day.")
+
+    class Meta:
+        ordering: ClassVar = ["provider", "capability", "window_s"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(amount__gt=0, window_s__gt=0), name="quota_grants_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.unit} in {self.window_s} s"
+
+
+class PriceQuerySet(models.QuerySet["Price"]):
+    def valid(self, now: datetime) -> PriceQuerySet:
+        return self.filter(valid_from__lte=now).order_by(F("offer").asc(nulls_first=True), "capability", "valid_from")
+
+
+class Price(Selected):
+    """`micro` millionths of the site's currency for `per` units. No price, no call: 0 is a price."""
+
+    unit = models.CharField(max_length=12, default="calls", help_text="calls, images, seconds, characters, tokens …")
+    micro = models.BigIntegerField(help_text="Millionths of a dollar for so many units: 40000 = $0.04.")
+    per = models.PositiveIntegerField(default=1, help_text="… for this many units.")
+    valid_from = models.DateTimeField(default=timezone.now)
+
+    objects = PriceQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["provider", "capability", "-valid_from"]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(micro__gte=0, per__gt=0), name="price_is_sane"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.micro} micro per {self.per} {self.unit}"

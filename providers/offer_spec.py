@@ -1,0 +1,17 @@
+"""What an adapter declares about the models it sells: plain data, read once to make the rows an admin edits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .types import Capability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferSpec:
+    capability: Capability
+    name: str  # the vendor's own name of the model
+    label: str
+    lengths: tuple[int, ...] = ()  # whole seconds that clips are sold in; () when length is no matter
+    voices: tuple[str, ...] = ()  # names for Request.voice; the first that fits a language is its default
+    max_prompt: int = 0  # characters; 0 when no limit is known

@@ -1,0 +1,102 @@
+"""The one vocabulary between the engine and every vendor: plain values, no Django."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Capability(StrEnum):
+    """What an offer can make."""
+
+    SCRIPT = "script"
+    IMAGE = "image"
+    CLIP = "clip"
+    VOICEOVER = "voiceover"
+    MODERATION = "moderation"
+    RENDER = "render"
+
+
+class Recovery(StrEnum):
+    """What is known about a call whose answer was lost."""
+
+    FREE = "free"  # local or without cost: do it again
+    KEYED = "keyed"  # the vendor dedupes on a key of ours: send the same again
+    LISTABLE = "listable"  # jobs can be found by our tag: look, then decide
+    BLIND = "blind"  # nobody can know: a person decides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFile:
+    """A file of ours that goes with a request."""
+
+    path: Path
+    sha256: str
+    media_type: str
+    role: str = ""  # "image", "voiceover", "clip:<scene>", "reference": what it is to the request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One thing to make. Frozen: what is hashed is what is sent."""
+
+    capability: Capability
+    offer: str  # the vendor's name of the model
+    prompt: str
+    inputs: tuple[InputFile, ...] = ()
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    voice: str = ""
+    language: str = "en"
+    seed: int = 0
+    tag: str = ""  # our attempt; sent along wherever the vendor keeps it
+    extra: Mapping[str, Any] = field(default_factory=dict)  # passed straight through
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One file of a result: exactly one of the three is set."""
+
+    url: str = ""
+    path: Path | None = None  # a file in the workdir handed to the adapter; it is moved, not copied
+    content: bytes | None = None
+    media_type: str = ""
+    role: str = ""  # "" for the thing itself, else what stands beside it: "srt", "vtt", "poster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The vendor works on it; ask again with poll()."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    progress: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """Done. `units` counts what is billed: {"images": 1}, {"characters": 210}, {"seconds": 5} …"""
+
+    outputs: tuple[Output, ...] = ()
+    units: Mapping[str, int] = field(default_factory=dict)
+    external_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The remote job ended badly. Not billed unless `billed`."""
+
+    reason: str
+    moderated: bool = False
+    billed: bool = False
+    units: Mapping[str, int] = field(default_factory=dict)
+
+
+Answer = Accepted | Running | Finished | Failed

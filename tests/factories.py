@@ -1,0 +1,74 @@
+"""The ordinary case of everything; a test spells out only what it is about."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+from django.contrib.auth.models import Group, User
+
+from jobs.engine import drive as drive_module
+from jobs.launch import create_batch
+from jobs.models import Batch, Membership, Project
+from jobs.settings_types import BatchSettings, TopicRow
+from providers.models import Lane, Offer, Price, Provider
+from providers.sync import sync_providers
+from qc.models import Profile
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+def a_user(*, group: str = "producer", project: Project | None = None, **values: object) -> User:
+    user = User.objects.create_user(username=f"{group}{next(_numbers)}", password="a long enough word", **values)
+    user.groups.add(Group.objects.get(name=group))
+    if project:
+        Membership.objects.create(project=project, user=user)
+    return user
+
+
+def a_project(**values: object) -> Project:
+    n = next(_numbers)
+    profile = Profile.objects.get_or_create(name="default")[0]
+    return Project.objects.create(**{"name": f"Project {n}", "slug": f"project-{n}", "profile": profile, **values})
+
+
+def a_batch(
+    *topics: str, project: Project | None = None, settings: BatchSettings | None = None, **values: object
+) -> Batch:
+    """A launched batch; the providers' rows are there."""
+    if not Provider.objects.exists():
+        sync_providers()
+    project = project or a_project()
+    return create_batch(
+        project,
+        name="A batch",
+        topics=[TopicRow(topic=topic) for topic in topics or ("Why bread rises",)],
+        settings=settings or BatchSettings(scenes=2, seconds=8),
+        by=None,
+        **values,
+    )
+
+
+def a_provider(slug: str, capabilities: str = "script", *, micro: int = 0, **values: object) -> Provider:
+    """A provider with a lane, an offer and a price for each capability (a text with spaces)."""
+    provider = Provider.objects.create(slug=slug, label=slug, **values)
+    for capability in capabilities.split():
+        Lane.objects.create(provider=provider, capability=capability)
+        Offer.objects.create(provider=provider, capability=capability, name="one", label="One")
+        Price.objects.create(provider=provider, capability=capability, unit="calls", micro=micro, valid_from=NOW)
+    return provider
+
+
+def drive_until_idle(*, timeout_s: float = 60.0) -> None:
+    """Both roles in turn, in this process, until nothing is left that could be done now."""
+    drives = [drive_module.Drive(role, slice_s=timeout_s) for role in ("generation", "media")]
+    try:
+        for _ in range(int(timeout_s * 10)):
+            busy = [drive.step_once() for drive in drives]
+            if not any(busy):
+                return
+        raise AssertionError("There was still something to do.")
+    finally:
+        for drive in drives:
+            drive.close()
