@@ -1,0 +1,95 @@
+"""What the vendor knows: every request it saw, every job it took, what it bills. Survives SIGKILL."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, vendor TEXT NOT NULL, kind TEXT NOT NULL, tag TEXT NOT NULL, key TEXT,
+    fingerprint TEXT NOT NULL, request TEXT NOT NULL, accepted_at REAL NOT NULL, starts_at REAL NOT NULL,
+    done_at REAL, ending TEXT NOT NULL, fault TEXT NOT NULL, billed_micro INTEGER NOT NULL, cancelled_at REAL,
+    fetches INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS jobs_by_key ON jobs (vendor, key) WHERE key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (vendor, done_at);
+CREATE INDEX IF NOT EXISTS jobs_by_tag ON jobs (vendor, tag);
+CREATE TABLE IF NOT EXISTS requests (
+    id INTEGER PRIMARY KEY, at REAL NOT NULL, vendor TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
+    tag TEXT NOT NULL, fingerprint TEXT NOT NULL, verdict TEXT NOT NULL, job TEXT
+);
+CREATE INDEX IF NOT EXISTS accepted_by_time ON requests (vendor, at) WHERE verdict = 'accepted';
+"""
+Row = dict[str, Any]
+
+
+class Books:
+    """Used under the server's lock. Every write is in the file before it returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")  # enough against SIGKILL, which is what tests do
+        self._db.executescript(TABLES)
+
+    def rows(self, sql: str, *values: Any) -> list[Row]:
+        return [dict(row) for row in self._db.execute(sql, values)]
+
+    def fact(self, name: str, default: Any) -> Any:
+        found = self.rows("SELECT value FROM facts WHERE name = ?", name)
+        return json.loads(found[0]["value"]) if found else default
+
+    def keep_fact(self, name: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+    def epoch(self) -> float:
+        """When virtual time began: at the first start."""
+        if self.fact("epoch", None) is None:
+            self.keep_fact("epoch", time.time())
+        return float(self.fact("epoch", 0.0))
+
+    def saw(self, request: Row, *, verdict: str, job: Row | None = None) -> None:
+        """A request with its verdict and, if it was taken, its job: both or neither."""
+        with self._db:
+            self._db.execute("BEGIN")
+            if job:
+                self._insert("jobs", job)
+            self._insert("requests", {**request, "verdict": verdict, "job": job["id"] if job else None})
+
+    def _insert(self, table: str, row: Row) -> None:
+        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
+
+    def accepted(self, vendor: str, since: float) -> list[float]:
+        sql = "SELECT at FROM requests WHERE vendor = ? AND verdict = 'accepted' AND at > ? ORDER BY at"
+        return [row["at"] for row in self.rows(sql, vendor, since)]
+
+    def ends_of_living(self, vendor: str, now: float) -> list[float]:
+        sql = """SELECT ifnull(done_at, 1e18) AS end FROM jobs
+                 WHERE vendor = ? AND cancelled_at IS NULL AND (done_at > ? OR done_at IS NULL)"""
+        return [row["end"] for row in self.rows(sql, vendor, now)]
+
+    def job(self, vendor: str, job_id: str) -> Row | None:
+        found = self.rows("SELECT * FROM jobs WHERE vendor = ? AND id = ?", vendor, job_id)
+        return found[0] if found else None
+
+    def job_of_key(self, vendor: str, key: str) -> Row | None:
+        found = self.rows("SELECT * FROM jobs WHERE vendor = ? AND key = ?", vendor, key)
+        return found[0] if found else None
+
+    def count_jobs(self) -> int:
+        return int(self.rows("SELECT count(*) AS n FROM jobs")[0]["n"])
+
+    def fetched(self, job_id: str) -> int:
+        """Counts one more fetch of the job's file; how many there were before."""
+        self._db.execute("UPDATE jobs SET fetches = fetches + 1 WHERE id = ?", (job_id,))
+        return int(self.rows("SELECT fetches FROM jobs WHERE id = ?", job_id)[0]["fetches"]) - 1
+
+    def cancel(self, job_id: str, now: float) -> None:
+        self._db.execute("UPDATE jobs SET cancelled_at = ?, billed_micro = 0 WHERE id = ?", (now, job_id))

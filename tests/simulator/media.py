@@ -1,0 +1,132 @@
+"""Small real files: each job's differ in their bytes, and are the same again when fetched again."""
+
+from __future__ import annotations
+
+import array
+import hashlib
+import io
+import json
+import math
+import subprocess
+import tempfile
+import threading
+import wave
+import zlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+RATE = 24_000
+WORDS_PER_S = 2.3
+WORDS = ["light", "water", "stone", "wind", "river", "garden", "slowly", "bright", "people", "walk", "along", "small"]
+_one_encoder = threading.Lock()
+
+
+def number(body: dict[str, Any], name: str, default: float, most: float) -> float:
+    return min(float(body.get(name) or default), most)
+
+
+def image(body: dict[str, Any], mark: str) -> bytes:
+    png = _plain_png(int(number(body, "width", 64, 2048)), int(number(body, "height", 64, 2048)))
+    chunk = b"tEXtComment\0" + mark.encode()
+    extra = (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    return png[:33] + extra + png[33:]  # right behind the header chunk
+
+
+@cache
+def _plain_png(width: int, height: int) -> bytes:
+    bands = [Image.linear_gradient("L").rotate(turn) for turn in (0, 90, 180)]
+    buffer = io.BytesIO()
+    Image.merge("RGB", bands).resize((width, height)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def clip(body: dict[str, Any], mark: str) -> bytes:
+    width, height = (int(number(body, name, 64, 2048)) // 2 * 2 for name in ("width", "height"))
+    with _one_encoder:
+        film = _plain_mp4(width, height, round(number(body, "seconds", 1, 20), 2))
+    return film + (8 + len(mark)).to_bytes(4, "big") + b"free" + mark.encode()
+
+
+@cache
+def _plain_mp4(width: int, height: int, seconds: float) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "clip.mp4"
+        subprocess.run(
+            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate=24:duration={seconds}"]
+            + ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(out)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return out.read_bytes()
+
+
+def speech(body: dict[str, Any], mark: str) -> bytes:
+    """A steady tone as long as asked, or as long as the words take."""
+    words = len(str(body.get("prompt", "")).split())
+    seconds = number(body, "seconds", max(0.5, words / WORDS_PER_S), 120)
+    digest = hashlib.sha256(mark.encode()).digest()
+    period = RATE // (150 + digest[0])
+    wave_once = array.array("h", (int(9000 * math.sin(2 * math.pi * step / period)) for step in range(period)))
+    samples = (wave_once * (int(seconds * RATE) // period + 1))[: int(seconds * RATE)]
+    samples[:32] = array.array("h", list(digest))
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as sound:
+        sound.setparams((1, 2, RATE, 0, "NONE", ""))
+        sound.writeframes(samples.tobytes())
+    return buffer.getvalue()
+
+
+def text(body: dict[str, Any], mark: str) -> bytes:
+    """A script with as many scenes as asked for, each as long as its share of the seconds."""
+    scenes = int(number(body, "scenes", 4, 50))
+    seconds = number(body, "seconds", 5.0 * scenes, 600) / scenes
+    topic = " ".join(str(body.get("topic") or body.get("prompt") or "something").split())[:60]
+    script = {
+        "title": f"About {topic}",
+        "hook": f"What nobody told you about {topic}",
+        "description": f"A short film about {topic} ({mark}).",
+        "hashtags": ["#short", "#film"],
+        "scenes": [
+            {
+                "narration": _sentence(f"{mark}:{no}", max(3, round(seconds * WORDS_PER_S))),
+                "visual_prompt": f"{topic}, {_sentence(f'{mark}:look:{no}', 5)}",
+                "seconds": round(seconds, 1),
+                "hero": no == 0,
+            }
+            for no in range(scenes)
+        ],
+    }
+    return json.dumps(script, ensure_ascii=False).encode()
+
+
+def _sentence(mark: str, words: int) -> str:
+    stream = hashlib.shake_256(mark.encode()).digest(words)
+    return " ".join(WORDS[byte % len(WORDS)] for byte in stream).capitalize() + "."
+
+
+def moderation(body: dict[str, Any], mark: str) -> bytes:
+    flagged = "forbidden" in str(body.get("prompt", "")).lower()
+    return json.dumps({"id": mark, "flagged": flagged, "categories": ["violence"] if flagged else []}).encode()
+
+
+MAKERS = {"image": image, "clip": clip, "speech": speech, "text": text, "moderation": moderation}
+TYPES = {
+    "image": ("image/png", "png"),
+    "clip": ("video/mp4", "mp4"),
+    "speech": ("audio/wav", "wav"),
+    "text": ("application/json", "json"),
+    "moderation": ("application/json", "json"),
+}
+
+
+def units(kind: str, body: dict[str, Any]) -> dict[str, int]:
+    """What the vendor counts for its bill."""
+    characters = len(str(body.get("prompt", "")))
+    if kind == "text":
+        return {"input_tokens": characters // 4 + 1, "output_tokens": 400}
+    counted = {"image": ("images", 1), "clip": ("seconds", math.ceil(number(body, "seconds", 1, 20)))}
+    name, count = counted.get(kind, ("characters", characters))
+    return {name: count}

@@ -1,0 +1,139 @@
+"""Adapters for the simulator, one a recovery class. They translate as an adapter of a real vendor does."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import Any, ClassVar
+
+from providers import registry
+from providers.base import Adapter
+from providers.exceptions import Unknown
+from providers.types import Accepted, Capability, Failed, Finished, Output, Recovery, Request, Running
+
+URL_VARIABLE = "VIDBATCH_TEST_SIMULATOR"  # for the processes that a test starts
+EVERYTHING = frozenset(Capability) - {Capability.RENDER}
+KIND = {
+    Capability.SCRIPT: "text",
+    Capability.IMAGE: "image",
+    Capability.CLIP: "clip",
+    Capability.VOICEOVER: "speech",
+    Capability.MODERATION: "moderation",
+}
+PATH = {"text": "texts", "image": "images", "clip": "clips", "speech": "speech", "moderation": "moderations"}
+
+
+class _Simulated(Adapter):
+    capabilities = EVERYTHING
+    vendor: ClassVar[str]
+
+    def body(self, request: Request) -> dict[str, Any]:
+        return {
+            "kind": KIND[request.capability],
+            "model": request.offer,
+            "prompt": request.prompt,
+            "inputs": [{"sha256": file.sha256, "role": file.role} for file in request.inputs],
+            "width": request.width,
+            "height": request.height,
+            "seconds": request.seconds,
+            "voice": request.voice,
+            "language": request.language,
+            "seed": request.seed,
+            "tag": request.tag,
+            **request.extra,
+        }
+
+    def finished(self, job: dict[str, Any]) -> Finished:
+        try:
+            outputs = tuple(_output(given) for given in job["output"])
+            return Finished(outputs=outputs, units=job["units"], external_id=job["id"])
+        except (KeyError, TypeError) as error:
+            raise Unknown(f"{self.label} answered without a result.", detail=json.dumps(job)) from error
+
+
+def _output(given: dict[str, str]) -> Output:
+    media_type = given["media_type"]
+    if "url" in given:
+        return Output(url=given["url"], media_type=media_type)
+    content = given["text"].encode() if "text" in given else base64.b64decode(given["base64"])
+    return Output(content=content, media_type=media_type)
+
+
+class SimInstant(_Simulated):
+    """Answers at once; nobody can know what became of a lost answer."""
+
+    slug = "sim_instant"
+    label = "Simulator, at once"
+    vendor = "instant"
+
+    def submit(self, request: Request) -> Finished:
+        body = self.body(request)
+        seconds = self.deadline_of(request.capability)
+        path = f"/v1/{PATH[body['kind']]}"
+        return self.finished(
+            self.call("POST", path, json=body, paid=True, timeout_s=seconds, headers=self.extra_headers(request))
+        )
+
+    def extra_headers(self, request: Request) -> dict[str, str]:
+        return {}
+
+
+class SimKeyed(SimInstant):
+    """As above, but the same key is the same job."""
+
+    slug = "sim_keyed"
+    label = "Simulator, with keys"
+    vendor = "keyed"
+    recovery = dict.fromkeys(EVERYTHING, Recovery.KEYED)
+
+    def extra_headers(self, request: Request) -> dict[str, str]:
+        return {"Idempotency-Key": request.tag}
+
+
+class SimJobs(_Simulated):
+    """Submit and poll; jobs are found by tag."""
+
+    slug = "sim_jobs"
+    label = "Simulator, with jobs"
+    vendor = "jobs"
+    recovery = dict.fromkeys(EVERYTHING, Recovery.LISTABLE)
+
+    RUNNING = frozenset({"queued", "running"})
+    ENDED_BADLY = frozenset({"failed", "cancelled"})
+
+    def submit(self, request: Request) -> Accepted:
+        job = self.call("POST", "/v1/jobs", json=self.body(request), paid=True)
+        if not job.get("id"):
+            raise Unknown(f"{self.label} took the job but gave no number for it.", detail=json.dumps(job))
+        return Accepted(external_id=job["id"])
+
+    def poll(self, external_id: str) -> Running | Finished | Failed:
+        job = self.call("GET", f"/v1/jobs/{external_id}")
+        status = job.get("status", "")
+        if status == "succeeded":
+            return self.finished(job)
+        if status in self.ENDED_BADLY:
+            error = job.get("error", {})
+            return Failed(
+                reason=error.get("message", status),
+                moderated=error.get("code") == "SAFETY",
+                billed=bool(job.get("billed")),
+                units=job["units"],
+            )
+        return Running()  # also for words not in RUNNING: still at work, until its age says otherwise
+
+    def find(self, tag: str) -> str | None:
+        jobs = self.call("GET", "/v1/jobs", params={"tag": tag})["jobs"]
+        return str(jobs[0]["id"]) if jobs else None
+
+    def cancel(self, external_id: str) -> None:
+        self.call("DELETE", f"/v1/jobs/{external_id}")
+
+
+def register_all(url: str = "") -> None:
+    """Makes the three known to this process, talking to the simulator at `url` (or the one in the environment)."""
+    url = url or os.environ[URL_VARIABLE]
+    for adapter in (SimInstant, SimKeyed, SimJobs):
+        adapter.base_url = f"{url}/{adapter.vendor}"
+        registry.register(adapter)
