@@ -46,16 +46,24 @@ def _plain_png(width: int, height: int) -> bytes:
 def clip(body: dict[str, Any], mark: str) -> bytes:
     width, height = (int(number(body, name, 64, 2048)) // 2 * 2 for name in ("width", "height"))
     with _one_encoder:
-        film = _plain_mp4(width, height, round(number(body, "seconds", 1, 20), 2))
+        film = _plain_mp4(width, height, round(number(body, "seconds", 1, 20), 2), int(number(body, "fps", 24, 60)))
     return film + (8 + len(mark)).to_bytes(4, "big") + b"free" + mark.encode()
 
 
 @cache
-def _plain_mp4(width: int, height: int, seconds: float) -> bytes:
+def _plain_mp4(width: int, height: int, seconds: float, fps: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "clip.mp4"
         subprocess.run(
-            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={width}x{height}:rate=24:duration={seconds}"]
+            [
+                "ffmpeg",
+                "-v",
+                "error",
+                "-f",
+                "lavfi",
+                "-i",
+                f"testsrc2=size={width}x{height}:rate={fps}:duration={seconds}",
+            ]
             + ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(out)],
             check=True,
             stdin=subprocess.DEVNULL,
@@ -109,7 +117,7 @@ def _sentence(mark: str, words: int) -> str:
 
 def moderation(body: dict[str, Any], mark: str) -> bytes:
     flagged = "forbidden" in str(body.get("prompt", "")).lower()
-    return json.dumps({"id": mark, "flagged": flagged, "categories": ["violence"] if flagged else []}).encode()
+    return json.dumps({"id": mark, "flagged": flagged, "categories": {"violence": float(flagged)}}).encode()
 
 
 MAKERS = {"image": image, "clip": clip, "speech": speech, "text": text, "moderation": moderation}

@@ -282,12 +282,12 @@ def test_speech_is_as_long_as_asked(sim):
 
 @pytest.mark.ffmpeg
 def test_a_clip_decodes_and_has_the_size_and_length_asked_for(sim, tmp_path):
-    url = post(sim, "clips", width=128, height=72, seconds=1.5).json()["output"][0]["url"]
+    url = post(sim, "clips", width=128, height=72, seconds=1.5, fps=30).json()["output"][0]["url"]
     film = tmp_path / "clip.mp4"
     film.write_bytes(sim.http.get(url, timeout=10).content)
     fields = "stream=width,height,nb_read_frames"
     probe = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", fields, "-of", "csv=p=0", str(film)]
-    assert subprocess.run(probe, capture_output=True, text=True, check=True).stdout.strip() == "128,72,36"
+    assert subprocess.run(probe, capture_output=True, text=True, check=True).stdout.strip() == "128,72,45"
 
 
 def test_a_script_has_its_scenes_and_moderation_flags_a_word(sim):
