@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.forms",  # its widget templates, under ours
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",

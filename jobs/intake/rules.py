@@ -117,23 +117,26 @@ def check_rows(
 ) -> list[CheckedRow]:
     """`earlier` names the batch that holds a topic, by topic_key."""
     first_with: dict[tuple[str, Any, Any], int] = {}
-    return [
-        _unfit(row, header) if header and _is_unfit(row, header) else _check(row, columns, offered, earlier, first_with)
-        for row in rows
-    ]
+    known = max([len(header.cells) if header else 0, *(column + 1 for column in columns.values())])
+    checked: list[CheckedRow] = []
+    for row in rows:
+        rule = _unfit(row, header, known) if header else ""
+        if rule:
+            broken = Broken(field=ROW, value="", rule=rule)
+            checked.append(CheckedRow(number=row.number, cells=row.cells, state=RowState.FIX, broken=(broken,)))
+        else:
+            checked.append(_check(row, columns, offered, earlier, first_with))
+    return checked
 
 
-def _is_unfit(row: SourceRow, header: SourceRow) -> bool:
-    return len(row.cells) > len(header.cells) or row.cells == header.cells
-
-
-def _unfit(row: SourceRow, header: SourceRow) -> CheckedRow:
-    counts = f"This row has {len(row.cells)} cells under {len(header.cells)} headings."
-    rule = f"{counts} Put text that holds the separator in quotes."
+def _unfit(row: SourceRow, header: SourceRow, known: int) -> str:
+    """Cells beyond all headings are the rest of a text that was cut at its commas: no silent loss."""
     if row.cells == header.cells:
-        rule = "This row repeats the headings. Leave it out."
-    broken = Broken(field=ROW, value="", rule=rule)
-    return CheckedRow(number=row.number, cells=row.cells, state=RowState.FIX, broken=(broken,))
+        return "This row repeats the headings. Leave it out."
+    if any(cell.strip() for cell in row.cells[known:]):
+        counts = f"This row has {len(row.cells)} cells under {known} headings."
+        return f"{counts} Put text that holds the separator in quotes."
+    return ""
 
 
 def _check(

@@ -10,14 +10,10 @@ import datetime
 import io
 import json
 import re
+import resource
 import sys
 from collections.abc import Iterator
 from typing import Any
-
-try:
-    import resource
-except ImportError:  # Windows has no such limits; the parent's time limit still holds
-    resource = None  # type: ignore[assignment]
 
 MEMORY_BYTES = 512 * 2**20
 CPU_S = 20
@@ -25,8 +21,6 @@ _ESCAPED = re.compile("_x(00[01][0-9A-Fa-f]|005[Ff])_")  # how workbooks write c
 
 
 def limit_this_process() -> None:
-    if resource is None:
-        return
     for what, most in ((resource.RLIMIT_AS, MEMORY_BYTES), (resource.RLIMIT_CPU, CPU_S), (resource.RLIMIT_FSIZE, 0)):
         with contextlib.suppress(ValueError, OSError):  # macOS refuses RLIMIT_AS
             resource.setrlimit(what, (most, most))
