@@ -35,8 +35,12 @@ venv_works() { [ -x .venv/bin/python ] && is_supported .venv/bin/python && .venv
 if venv_works; then python=.venv/bin/python; else python=$(choose_python); fi
 if [ -z "$python" ]; then
     found=$(python3 --version 2>/dev/null || echo "no Python")
+    offered=3.13
+    for minor in 3.11 3.12 3.13; do
+        if has apt-cache && apt-cache show "python$minor" >/dev/null 2>&1; then offered=$minor; fi
+    done
     stop "Python 3.11, 3.12 or 3.13 is needed, and this machine has $found. Install one of them, then try again" \
-        "(Debian, Ubuntu: sudo apt-get install python3.13 python3.13-venv; macOS: brew install python@3.13)."
+        "(Debian, Ubuntu: sudo apt-get install python$offered python$offered-venv; macOS: brew install python@3.13)."
 fi
 python_minor=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 
