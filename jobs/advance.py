@@ -12,17 +12,18 @@ from jobs.models import Asset, Batch, Scene, Step, Video
 from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due
 from jobs.routing import OfferFacts, choose
 from jobs.settings_types import BatchSettings
-from jobs.states import OPEN, Stage, State
+from jobs.states import OPEN, USABLE, Stage, State
 from jobs.strategies import NOTHING_OWED, gate_of, has_gates, rank_of
 from providers.models import Lane, Offer
 
 AT_ONCE = 200  # videos in one go
 
 
-def advance(video_ids: Iterable[int], now: datetime) -> None:
+def advance(video_ids: Iterable[int], now: datetime, *, not_before: datetime | None = None) -> None:
     """Inserts the steps that are due for these videos, drops stale ones, and keeps what the pages say of them.
 
-    Call it inside a transaction. Running it twice, or at once in two processes, changes nothing more.
+    New steps start at `not_before`: a person's decision can be undone until then. Call it inside a transaction.
+    Running it twice, or at once in two processes, changes nothing more.
     """
     videos = list(
         Video.objects.select_for_update(of=("self",))
@@ -38,7 +39,9 @@ def advance(video_ids: Iterable[int], now: datetime) -> None:
         Step.objects.filter(pk__in=stale, state__in=(State.READY, State.ATTENTION)).update(
             state=State.CANCELLED, finished_at=now, message="No longer wanted."
         )
-    unsold = _insert(videos, plans, facts, market, now)
+    for video in videos:
+        _revive(video, plans[video.pk])
+    unsold = _insert(videos, plans, facts, market, not_before or now)
     for video in videos:
         _tell(video, plans[video.pk], unsold.get(video.pk), now)
     _open_gates({video.batch_id: video.batch for video in videos}.values(), now)
@@ -47,6 +50,18 @@ def advance(video_ids: Iterable[int], now: datetime) -> None:
 def mark(video_ids: Iterable[int]) -> None:
     """Leaves the advance to the next drive; for many videos at once."""
     Video.objects.filter(pk__in=set(video_ids), needs_advance=False).update(needs_advance=True)
+
+
+def plan_of(video: Video) -> Plan:
+    """What would be done about the video now; writes nothing."""
+    return due(_gather([video], _Market())[video.pk])
+
+
+def _revive(video: Video, plan: Plan) -> None:
+    """Puts older assets that are wanted again back into their slots."""
+    for (scene_id, kind), asset_id in plan.revive:
+        Asset.objects.filter(video=video, scene=scene_id, kind=kind, current=True).update(current=False)
+        Asset.objects.filter(pk=asset_id).update(current=True)
 
 
 class _Market:
@@ -94,8 +109,11 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
             )
         )
     assets: dict[int, dict[Slot, AssetFacts]] = defaultdict(dict)
-    for asset in Asset.objects.filter(video__in=ids, current=True, kind__in=Stage.values):
-        assets[asset.video_id][asset.scene_id, asset.kind] = AssetFacts(
+    shelf: dict[int, dict[tuple[Slot, str], AssetFacts]] = defaultdict(dict)
+    standing = Q(current=True) | Q(verdict__in=USABLE)
+    for asset in Asset.objects.filter(standing, video__in=ids, kind__in=Stage.values).order_by("pk"):
+        slot = (asset.scene_id, asset.kind)
+        facts_of = AssetFacts(
             id=asset.pk,
             name=asset.name,
             sha256=asset.sha256,
@@ -104,6 +122,10 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
             stands_for=asset.stands_for,
             seconds=asset.seconds,
         )
+        if asset.current:
+            assets[asset.video_id][slot] = facts_of
+        elif asset.stands_for and asset.kind != Stage.SCRIPT:  # an older script's scenes are retired
+            shelf[asset.video_id][slot, asset.stands_for] = facts_of
     open_steps: dict[int, dict[Slot, OpenStep]] = defaultdict(dict)
     rounds: dict[int, dict[Slot, int]] = defaultdict(dict)
     steps = Step.objects.filter(video__in=ids)
@@ -125,6 +147,7 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
             settings=settings,
             scenes=tuple(scenes[video.pk]),
             assets=assets[video.pk],
+            shelf=shelf[video.pk],
             open_steps=open_steps[video.pk],
             rounds=rounds[video.pk],
             clip_lengths=clip_offer.lengths if clip_offer else (),

@@ -63,6 +63,9 @@ class VideoFacts:
     scenes: tuple[SceneFacts, ...] = ()
     assets: Mapping[Slot, AssetFacts] = field(default_factory=dict)  # the current ones
     open_steps: Mapping[Slot, OpenStep] = field(default_factory=dict)
+    shelf: Mapping[tuple[Slot, str], AssetFacts] = field(
+        default_factory=dict
+    )  # usable older ones, by what they stand for
     rounds: Mapping[Slot, int] = field(default_factory=dict)  # the highest so far
     clip_lengths: tuple[int, ...] = ()  # that the clip offer sells, ascending; () = any
     script_released: bool = False
@@ -85,6 +88,10 @@ class Plan:
 
     new: list[StepSpec] = field(default_factory=list)
     stale: list[int] = field(default_factory=list)  # ids of open steps nobody wants any more
+    revive: list[tuple[Slot, int]] = field(
+        default_factory=list
+    )  # older assets that are wanted again: nothing is bought
+    wanted: dict[Slot, str] = field(default_factory=dict)  # today's fingerprint of every slot that was reached
     owes: int = NOTHING_OWED  # the lowest gate it still has work for
     flagged: list[str] = field(default_factory=list)  # stages that wait for a reviewer
     attention: list[OpenStep] = field(default_factory=list)
@@ -106,13 +113,18 @@ def seed_from(*parts: object) -> int:
 def due(facts: VideoFacts) -> Plan:
     """Walks the road stage by stage; a stage is begun for a scene when all it needs is usable."""
     plan = Plan()
-    _Walk(facts, plan).walk()
+    walk = _Walk(facts, plan)
+    walk.walk()
+    for slot, step in facts.open_steps.items():
+        if slot not in plan.wanted:
+            walk.let_go(step)  # its inputs are not usable any more
     return plan
 
 
 class _Walk:
     def __init__(self, facts: VideoFacts, plan: Plan) -> None:
         self.facts, self.plan, self.settings = facts, plan, facts.settings
+        self.taken: dict[Slot, AssetFacts] = {}  # the asset that stands in each slot
 
     def walk(self) -> None:
         if self.settings.moderation and not self.slot(None, Stage.TOPIC_MODERATION, self.topic_moderation()):
@@ -144,15 +156,21 @@ class _Walk:
         want = {"stage": stage.value, **want}
         wanted, slot = fingerprint(want), (scene.id if scene else None, stage.value)
         asset, step = self.facts.assets.get(slot), self.facts.open_steps.get(slot)
+        self.plan.wanted[slot] = wanted
+        older = self.facts.shelf.get((slot, wanted))
+        if older and (asset is None or asset.stands_for != wanted):
+            self.plan.revive.append((slot, older.id))
+            asset = older
         if asset and asset.stands_for == wanted:
             if step:
-                self._let_go(step)
+                self.let_go(step)
+            self.taken[slot] = asset
             if asset.verdict in USABLE:
                 return asset
             if asset.verdict == Verdict.FLAGGED:
                 self.plan.flagged.append(stage.value)
                 return None
-        if step and (step.wanted == wanted or not self._let_go(step)):
+        if step and (step.wanted == wanted or not self.let_go(step)):
             self._open(step, stage)
             return None
         self._owe(stage)
@@ -168,7 +186,7 @@ class _Walk:
         )
         return None
 
-    def _let_go(self, step: OpenStep) -> bool:
+    def let_go(self, step: OpenStep) -> bool:
         """True when the step could simply be dropped: nothing of it is out, nothing of it is at risk."""
         idle = step.state == State.READY or (step.state == State.ATTENTION and step.reason != Reason.DECISION)
         if idle:
@@ -246,7 +264,7 @@ class _Walk:
         s = self.settings
         width, height = s.size
         inputs = [
-            self.facts.assets[scene.id, stage.value].as_input(f"{stage.value}:{number}")
+            self.taken[scene.id, stage.value].as_input(f"{stage.value}:{number}")
             for number, scene in enumerate(self.facts.scenes)
             for stage in (Stage.CLIP, Stage.VOICEOVER)
         ]
@@ -255,14 +273,14 @@ class _Walk:
             "height": height,
             "language": s.language,
             "inputs": inputs,
-            "expected_s": round(sum(self.facts.assets[x.id, Stage.VOICEOVER].seconds for x in self.facts.scenes), 3),
+            "expected_s": round(sum(self.taken[x.id, Stage.VOICEOVER].seconds for x in self.facts.scenes), 3),
             "extra": {
                 "fps": s.fps,
                 "crossfade_s": s.crossfade_s,
                 "burn_captions": s.burn_captions,
                 "overlay_text": s.overlay_text,
                 "scenes": [
-                    {"narration": x.narration, "voice_s": self.facts.assets[x.id, Stage.VOICEOVER].seconds}
+                    {"narration": x.narration, "voice_s": self.taken[x.id, Stage.VOICEOVER].seconds}
                     for x in self.facts.scenes
                 ],
             },

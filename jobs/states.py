@@ -35,6 +35,7 @@ MOVES: dict[State, frozenset[State]] = {
             State.FETCHING,  # answered at once with links
             State.CHECKING,  # answered at once, the file is stored
             State.DONE,  # answered at once, there is no file
+            State.CANCELLED,  # it was cancelled while the call was out; what it cost is booked
             State.UNKNOWN,
             State.ATTENTION,
         }

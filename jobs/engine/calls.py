@@ -73,7 +73,17 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
 
 
 def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
-    told = _run(ticket, lambda adapter: _told(adapter, adapter.poll(ticket.external_id)), stopping=stopping)
+    """Asks how a job is getting on; one that was cancelled is ended first, where the vendor can."""
+
+    def work(adapter: Adapter) -> dict[str, Any]:
+        if ticket.cancel:
+            try:
+                adapter.cancel(ticket.external_id)
+            except (CallError, NotImplementedError) as error:
+                log.info("step %s: its job cannot be ended (%s); it is awaited", ticket.step_id, error)
+        return _told(adapter, adapter.poll(ticket.external_id))
+
+    told = _run(ticket, work, stopping=stopping)
     return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
 
 
@@ -98,16 +108,6 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
             return {"files": tuple(_store(adapter, output) for output in again.outputs)}
 
     return Answer(ticket=ticket, ended_at=datetime.now(UTC), **_run(ticket, work, stopping=stopping))
-
-
-def cancel_remote(ticket: Ticket) -> None:
-    """Ends a remote job where the vendor can; that it cannot is logged, the bill is booked anyway."""
-
-    def work(adapter: Adapter) -> dict[str, Any]:
-        adapter.cancel(ticket.external_id)
-        return {}
-
-    _run(ticket, work, stopping=threading.Event())
 
 
 def _run(

@@ -29,6 +29,7 @@ class Ticket:
     options: dict[str, Any]
     attempt_id: int = 0
     external_id: str = ""
+    cancel: bool = False  # the job is to be ended where the vendor can
     send_by: datetime | None = None
     links: tuple[dict[str, str], ...] = ()
 

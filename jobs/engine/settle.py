@@ -152,7 +152,9 @@ def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) 
     batch.moves += books.settled(attempt, step.batch, micro)
     if step.state == State.RUNNING:
         polling.learn(attempt.lane, (answer.ended_at - (attempt.on_wire_at or attempt.sent_at)).total_seconds())
-    if answer.links:
+    if step.cancel_asked:
+        batch.go(step, State.CANCELLED, finished_at=batch.now)
+    elif answer.links:
         batch.go(step, State.FETCHING, not_before=batch.now)
         batch.each.append((list(answer.links), "", step.pk))
     elif answer.files:
@@ -241,7 +243,9 @@ def _end_badly(batch: _Batch, step: Step, attempt: Attempt, reason: str, *, micr
     """A definite failure: try again a little later, and ask a person after the third."""
     _close(batch, step, attempt, Outcome.ACCEPTED, reason, micro=micro)
     failures = step.failures + 1
-    if failures >= MOST_FAILURES:
+    if step.cancel_asked:
+        batch.go(step, State.CANCELLED, finished_at=batch.now)
+    elif failures >= MOST_FAILURES:
         batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=reason[:500], failures=failures)
     else:
         wait = random.uniform(0.5, 1) * 2.0**failures

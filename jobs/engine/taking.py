@@ -71,5 +71,6 @@ def _ticket(step: Step, attempt: Attempt) -> Ticket:
         options=step.provider.options,
         attempt_id=attempt.pk,
         external_id=attempt.external_id,
+        cancel=step.cancel_asked,
         links=tuple(step.links),
     )

@@ -39,6 +39,7 @@ class Step(models.Model):
     not_before = models.DateTimeField(default=timezone.now)  # READY: earliest start; RUNNING: next poll
     crash_count = models.PositiveSmallIntegerField(default=0)
     failures = models.PositiveSmallIntegerField(default=0)  # definite ones
+    cancel_asked = models.BooleanField(default=False)  # a remote job is ended where the vendor can, and its bill booked
     links = models.JSONField(default=list)  # outputs known but not fetched yet
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)

@@ -1,0 +1,159 @@
+"""What people do with running work: pause, resume, cancel, release a gate, decide about a step that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+
+from jobs.advance import advance, mark
+from jobs.models import Attempt, Batch, Budget, Decision, LedgerEntry, Step, Video
+from jobs.states import Reason, State
+
+AT_ONCE = 200
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; says why."""
+
+
+class Cancel(StrEnum):
+    WAITING = "waiting"  # videos that have not begun
+    ALL_BUT_RUNNING = "all_but_running"  # nothing new is begun; what is out is finished
+    EVERYTHING = "everything"  # what is out is ended, too, where that can be done
+
+
+def pause(batch: Batch, now: datetime) -> None:
+    """Nothing new is sent; what is out is polled, fetched and booked as ever."""
+    Batch.objects.filter(pk=batch.pk, paused_at=None).update(paused_at=now)
+
+
+def resume(batch: Batch) -> None:
+    Batch.objects.filter(pk=batch.pk).update(paused_at=None)
+
+
+@transaction.atomic
+def cancel(batch: Batch, how: Cancel, now: datetime) -> int:
+    """Cancels videos of this batch and of no other. Returns how many."""
+    videos = Video.objects.filter(batch=batch, finished_at=None, cancelled_at=None)
+    if how is Cancel.WAITING:
+        videos = videos.filter(started_at=None)
+    count = _cancel(videos.values_list("pk", flat=True), how, now)
+    if not Video.objects.filter(batch=batch, cancelled_at=None).exists():
+        Batch.objects.filter(pk=batch.pk).update(cancelled_at=now)
+    return count
+
+
+@transaction.atomic
+def cancel_video(video: Video, now: datetime) -> None:
+    if not _cancel([video.pk], Cancel.EVERYTHING, now):
+        raise Refused("This video is already over.")
+
+
+def _cancel(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
+    ids = list(video_ids)
+    Video.objects.filter(pk__in=ids, finished_at=None, cancelled_at=None).update(cancelled_at=now)
+    steps = Step.objects.filter(video__in=ids)
+    idle = [State.READY, State.ATTENTION]
+    if how is Cancel.EVERYTHING:
+        idle += [State.FETCHING, State.CHECKING]
+        steps.filter(state__in=(State.CLAIMED, State.RUNNING)).update(cancel_asked=True, not_before=now)
+    steps.filter(state__in=idle).exclude(reason=Reason.DECISION).update(
+        state=State.CANCELLED, finished_at=now, owner=None, lease_until=None, fence=F("fence") + 1
+    )
+    if len(ids) <= AT_ONCE:
+        advance(ids, now)
+    else:
+        mark(ids)
+    return len(ids)
+
+
+@transaction.atomic
+def release_scripts(videos: Iterable[Video], by: User, now: datetime) -> None:
+    """The scripts were read: the rest may be made."""
+    _release(videos, "script_released_at", "scripts", by, now)
+
+
+@transaction.atomic
+def release_renders(videos: Iterable[Video], by: User, now: datetime) -> None:
+    _release(videos, "render_released_at", "render", by, now)
+
+
+def _release(videos: Iterable[Video], field: str, what: str, by: User, now: datetime) -> None:
+    ids = [video.pk for video in videos]
+    count = Video.objects.filter(pk__in=ids, **{field: None}).update(**{field: now})
+    Decision.objects.create(kind=Decision.Kind.RELEASE, by=by, at=now, note=f"{what} of {count} videos")
+    advance(ids, now)
+
+
+@transaction.atomic
+def try_again(step: Step, by: User, now: datetime) -> None:
+    """Sends a step in ATTENTION off once more. One whose answer was lost counts as: it did not happen."""
+    step = _in_attention(step)
+    if step.reason == Reason.DECISION:
+        _resolve(step, spent=False, outcome=Attempt.Outcome.GIVEN_UP, now=now)
+    Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(
+        state=State.READY, reason="", message="", failures=0, crash_count=0, not_before=now
+    )
+    Decision.objects.create(kind=Decision.Kind.TRY_AGAIN, step=step, by=by, at=now)
+    advance([step.video_id], now)
+
+
+@transaction.atomic
+def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -> None:
+    """A lost answer was a yes: its price is booked. With the vendor's id the job is followed, else it is made again."""
+    step = _in_attention(step)
+    if step.reason != Reason.DECISION:
+        raise Refused("This step does not wait for a decision about money.")
+    if external_id and Attempt.objects.filter(provider=step.provider_id, external_id=external_id).exists():
+        raise Refused(f"The job {external_id} already belongs to another attempt.")
+    attempt = _resolve(step, spent=not external_id, outcome=Attempt.Outcome.ADOPTED, now=now, external_id=external_id)
+    Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(
+        state=State.RUNNING if external_id else State.READY, reason="", message="", not_before=now
+    )
+    Decision.objects.create(
+        kind=Decision.Kind.IT_HAPPENED, step=step, attempt=attempt, amount_micro=attempt.reserved_micro, by=by, at=now
+    )
+    advance([step.video_id], now)
+
+
+def _in_attention(step: Step) -> Step:
+    fresh = Step.objects.select_for_update(of=("self",)).select_related("batch").get(pk=step.pk)
+    if fresh.state != State.ATTENTION:
+        raise Refused("Somebody has already moved this step on.")
+    return fresh
+
+
+def _resolve(step: Step, *, spent: bool, outcome: Attempt.Outcome, now: datetime, external_id: str = "") -> Attempt:
+    """Closes what was at risk: booked as spent, reserved again for a job that is followed, or freed."""
+    attempt = Attempt.objects.filter(step=step, outcome=Attempt.Outcome.UNKNOWN).latest("no")
+    micro = attempt.reserved_micro
+    Attempt.objects.filter(pk=attempt.pk).update(
+        outcome=outcome,
+        external_id=external_id,
+        cost_micro=micro if spent else 0,
+        ended_at=None if external_id else now,
+    )
+    entry = LedgerEntry.objects.create(
+        kind=LedgerEntry.Kind.RESOLVE,
+        attempt=attempt,
+        project_id=step.batch.project_id,
+        batch=step.batch,
+        provider_id=step.provider_id,
+        at_risk_micro=-micro,
+        spent_micro=micro if spent else 0,
+        reserved_micro=micro if external_id else 0,
+        at=now,
+    )
+    for budget in Budget.objects.select_for_update().order_by("pk"):
+        if budget.covers(project_id=entry.project_id, batch_id=entry.batch_id, provider_id=entry.provider_id):
+            Budget.objects.filter(pk=budget.pk).update(
+                at_risk_micro=F("at_risk_micro") - micro,
+                spent_micro=F("spent_micro") + entry.spent_micro,
+                reserved_micro=F("reserved_micro") + entry.reserved_micro,
+            )
+    return attempt
