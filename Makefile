@@ -9,7 +9,7 @@ ifeq ($(shell uname -s),Darwin)  # keg-only: Homebrew links neither into the PAT
 export PATH := /opt/homebrew/opt/ffmpeg-full/bin:/usr/local/opt/ffmpeg-full/bin:$(PATH)
 endif
 
-.PHONY: help run test unit slow postgres browser chaos bench check lint types imports format lock clean bootstrap-run bootstrap-test
+.PHONY: help run test unit slow postgres browser chaos bench check lint types imports format lock clean bootstrap-unit bootstrap-test
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -26,47 +26,47 @@ test: bootstrap-test ## Install what is missing, then run every test: SQLite, Po
 	@$(PYTEST) -m "browser and not live"
 	@$(PYTEST) -m "chaos and not live"
 
-unit: bootstrap-test ## The quick ones, on SQLite (under a minute)
+unit: bootstrap-unit ## The quick ones, on SQLite (under a minute)
 	@$(PYTEST) -n $(WORKERS) -m "not (browser or postgres or chaos or slow or live)"
 
-slow: bootstrap-test ## The thorough ones, on SQLite
+slow: bootstrap-unit ## The thorough ones, on SQLite
 	@$(PYTEST) -n $(WORKERS) -m "slow and not (browser or postgres or chaos or live)"
 
-postgres: bootstrap-test ## The engine's tests on a PostgreSQL of their own
+postgres: bootstrap-unit ## The engine's tests on a PostgreSQL of their own
 	@$(PYTHON) -m tests.services postgres -- $(PYTEST) -n $(WORKERS) -m "(engine or postgres) and not (browser or chaos or live)"
 
 browser: bootstrap-test ## From sign-in to a played MP4, in Chromium
 	@$(PYTEST) -m "browser and not live"
 
-chaos: bootstrap-test ## Kill things at random; VIDBATCH_TRIALS=10 for more of it
+chaos: bootstrap-unit ## Kill things at random; VIDBATCH_TRIALS=10 for more of it
 	@$(PYTEST) -m "chaos and not live"
 
-bench: bootstrap-test ## Measure the engine against bare SQL, on both databases
+bench: bootstrap-unit ## Measure the engine against bare SQL, on both databases
 	@$(PYTHON) -m benchmarks
 
 check: lint types imports ## Style, types and import arrows
 
-lint: bootstrap-test
+lint: bootstrap-unit
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 
 # The settings make a data folder when imported; this one is nobody's.
-types: bootstrap-test
+types: bootstrap-unit
 	@VIDBATCH_DATA=.mypy_cache/data $(PYTHON) -m mypy $(SOURCES) manage.py
 
-imports: bootstrap-test
+imports: bootstrap-unit
 	@.venv/bin/lint-imports --cache-dir .import_linter_cache
 
-format: bootstrap-test ## Let ruff put the code in order
+format: bootstrap-unit ## Let ruff put the code in order
 	@$(PYTHON) -m ruff check --fix .
 	@$(PYTHON) -m ruff format .
 
-lock: bootstrap-test ## Resolve the dependencies anew, for Python 3.11 to 3.13 and every platform
+lock: bootstrap-unit ## Resolve the dependencies anew, for Python 3.11 to 3.13 and every platform
 	@sh scripts/lock.sh
 
 clean: ## Remove caches and .venv; data/ stays
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis staticfiles test-results
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-bootstrap-run bootstrap-test: bootstrap-%:
+bootstrap-unit bootstrap-test: bootstrap-%:
 	@sh scripts/bootstrap.sh $*

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Makes this checkout ready to run (`bootstrap.sh run`) or to test (`bootstrap.sh test`).
+# Makes this checkout ready to run, to work on (`unit`: all but a browser), or to test in full (`test`).
 # Says what it does, never asks for a password, and does nothing at all the second time.
 set -eu
 cd "$(dirname "$0")/.."
 purpose=${1:-run}
 case $purpose in
     run) lock=requirements.lock ;;
-    test) lock=requirements-dev.lock ;;
-    *) echo "Usage: scripts/bootstrap.sh run|test" >&2; exit 2 ;;
+    unit | test) lock=requirements-dev.lock ;;
+    *) echo "Usage: scripts/bootstrap.sh run|unit|test" >&2; exit 2 ;;
 esac
 
 say() { printf 'vidbatch: %s\n' "$*" >&2; }
@@ -59,8 +59,11 @@ has_font() {
     return 1
 }
 burns_captions() { ffmpeg -hide_banner -h filter=subtitles 2>/dev/null | grep -q '^Filter subtitles'; }
-has_chromium() {
-    has chromium || has chromium-browser && ! is_ubuntu || has google-chrome || has google-chrome-stable
+has_chromium() { # one that runs: Ubuntu's /usr/bin/chromium-browser may only say that a snap is wanted
+    for name in chromium google-chrome google-chrome-stable chromium-browser; do
+        has "$name" && "$name" --version >/dev/null 2>&1 && return 0
+    done
+    [ -d "/Applications/Google Chrome.app" ]
 }
 is_ubuntu() { [ -r /etc/os-release ] && grep -Eq '^ID(_LIKE)?=.*ubuntu' /etc/os-release; }
 
@@ -70,16 +73,16 @@ missing_on_debian() {
     has fc-match || need fontconfig
     has_font || need fonts-dejavu-core
     makes_venvs "$python" || need "python$python_minor-venv"
-    [ "$purpose" = test ] || return 0
+    [ "$purpose" != run ] || return 0
     has_program_in initdb /usr/lib/postgresql/*/bin || need postgresql
     has redis-server || need redis-server
-    is_ubuntu || has_chromium || need chromium # Ubuntu's package is a snap, which containers cannot run
+    [ "$purpose" = unit ] || is_ubuntu || has_chromium || need chromium # Ubuntu's package is a snap, which containers cannot run
 }
 
 missing_on_macos() {
     has ffprobe && burns_captions || need ffmpeg-full # the small "ffmpeg" formula has no libass
     has espeak-ng || need espeak-ng
-    [ "$purpose" = test ] || return 0
+    [ "$purpose" != run ] || return 0
     has_program_in initdb /opt/homebrew/opt/postgresql*/bin /usr/local/opt/postgresql*/bin || need postgresql@17
     has redis-server || need redis
 }
@@ -147,19 +150,20 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     rm -f .venv/installed-*
     .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --only-binary :all: \
         --require-hashes -r "$lock" || stop "pip could not install $lock; its reason is above. Is there a network?"
-    if [ "$purpose" = test ]; then cat requirements.lock | cksum >.venv/installed-requirements.lock; fi
+    if [ "$purpose" != run ]; then cat requirements.lock | cksum >.venv/installed-requirements.lock; fi
     echo "$wanted" >"$stamp"
 fi
 
 # -- a browser for the tests, where the system's packages have none ------------------------------------
 
-if [ "$purpose" = test ] && ! has_chromium && [ ! -d "/Applications/Google Chrome.app" ]; then
+if [ "$purpose" = test ] && ! has_chromium; then
     if ! .venv/bin/python -c 'import sys
 from playwright.sync_api import sync_playwright as start
 from pathlib import Path
 with start() as p: sys.exit(not Path(p.chromium.executable_path).exists())' 2>/dev/null; then
         say "fetching Chromium for the browser tests"
-        .venv/bin/python -m playwright install chromium >&2
+        .venv/bin/python -m playwright install chromium >&2 ||
+            stop "Chromium could not be fetched; its reason is above. Install Chromium or Google Chrome, then try again."
         if is_ubuntu; then
             if [ "$(id -u)" = 0 ] || { has sudo && sudo -n true 2>/dev/null; }; then
                 .venv/bin/python -m playwright install-deps chromium >&2

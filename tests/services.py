@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 START_LIMIT_S = 30
@@ -62,10 +63,11 @@ def program(name: str, package: str) -> str:
     return path
 
 
+@cache
 def chromium() -> str | None:
     """The system's Chromium; None means playwright's own, which `make test` fetches where there is no package."""
-    for name in CHROMIUM_NAMES:
-        if path := shutil.which(name):
+    for path in filter(None, map(shutil.which, CHROMIUM_NAMES)):
+        if subprocess.run([path, "--version"], capture_output=True).returncode == 0:  # and no pointer to a snap
             return path
     return CHROMIUM_ON_MACOS if Path(CHROMIUM_ON_MACOS).exists() else None
 
