@@ -187,8 +187,8 @@ def confirm(
     """Makes the batch of the rows to use. Once only: a second click, or a reload, gets the same batch."""
     with transaction.atomic():
         locked = _locked(draft)
-        if (made := locked.batch) is not None:
-            return made
+        if locked.batch_id is not None:
+            return Batch.objects.get(pk=locked.batch_id)
         _judge(locked)
         topics = topic_rows(all_rows(locked), use=use)
         if not topics:
@@ -224,7 +224,8 @@ def _language_and_name(voice: str | Sequence[str]) -> tuple[str, str]:
 
 
 def _locked(draft: IntakeDraft) -> IntakeDraft:
-    return IntakeDraft.objects.select_for_update(of=("self",)).select_related("project", "batch").get(pk=draft.pk)
+    # Without its batch: a join is read before the wait for the lock, and would miss the one made meanwhile.
+    return IntakeDraft.objects.select_for_update(of=("self",)).select_related("project").get(pk=draft.pk)
 
 
 def _cell(row: SourceRow, index: int) -> str:

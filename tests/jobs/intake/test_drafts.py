@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from jobs.intake import drafts
@@ -127,6 +130,25 @@ def test_confirming_twice_gives_the_same_batch(draft, producer):
     assert (Batch.objects.count(), Video.objects.count()) == (1, 2)
 
 
+@pytest.mark.engine
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_make_one_batch(transactional_db, draft, producer):
+    at_once = threading.Barrier(2)
+
+    def click(_):
+        try:
+            own = IntakeDraft.objects.get(pk=draft.pk)
+            at_once.wait(timeout=10)
+            return start(own, producer).pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(click, range(2)))
+    assert len(set(made)) == 1
+    assert (Batch.objects.count(), Video.objects.count()) == (1, 2)
+
+
 def test_a_list_without_a_ready_row_makes_no_batch(project, producer):
     draft = drafts.from_paste(project, name="", pasted="🍞\n🌊", by=producer)
     with pytest.raises(IntakeError, match="No row of this list is ready"):
@@ -193,5 +215,5 @@ def test_voices_of_the_studio_are_offered_by_language(project):
     sync_providers()
     voices = drafts.offered_by(project).voices
     assert {"en", "de", "es", "fr"} <= set(voices)
-    assert "en-gb+f2" in voices["en"]
+    assert "en-us" in voices["en"]
     assert voices["de"][0] == "Eva"

@@ -152,7 +152,7 @@ def test_cleaning_keeps_one_line_and_no_control_characters():
     assert cleaned("a\tb\r\nc\x00\x1b\u202ed\u2066") == "a b c d"
 
 
-@pytest.mark.parametrize(("count", "within_s"), [(1_000, 0.5), (10_000, 3.0)])
+@pytest.mark.parametrize(("count", "within_s"), [(1_000, 1.0), (10_000, 5.0)])
 def test_long_lists_are_checked_quickly(count, within_s):
     rows = rows_of(
         *([f"Why bread №{n} rises – ünïcode", "notes", "de", "Eva", "45", "16:9", "4"] for n in range(count))

@@ -297,7 +297,7 @@ def test_a_million_empty_rows_are_walked_through_quickly():
     rows = '<row r="1"><c r="A1"><v>1</v></c></row>' + "".join(f'<row r="{n}"/>' for n in range(2, 1_048_577))
     began = time.monotonic()
     assert cells(read(with_sheet(rows))) == [(1, "1")]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 def test_reading_that_needs_too_much_memory_or_time_is_ended_with_a_sentence(monkeypatch, tmp_path):
