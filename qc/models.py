@@ -87,11 +87,9 @@ class Profile(models.Model):
     clip_min_fps = _amount(
         "lowest frame rate, per s", DEFAULTS.clip_min_fps, "Frames per second; used where no frame rate was asked for."
     )
-    clip_max_fps = _amount(
-        "highest frame rate, per s", DEFAULTS.clip_max_fps, "Frames per second; used where no frame rate was asked for."
-    )
+    clip_max_fps = _amount("highest frame rate, per s", DEFAULTS.clip_max_fps, "Frames per second.")
     clip_max_fps_error = _amount(
-        "frame rate off by, per s", DEFAULTS.clip_max_fps_error, "Frames per second more or fewer than asked for."
+        "frame rate too low by, per s", DEFAULTS.clip_max_fps_error, "Frames per second fewer than asked for."
     )
     clip_max_size_mb = _amount("largest clip, MB", DEFAULTS.clip_max_size_mb, "Megabytes of 1,000,000 bytes.")
 
