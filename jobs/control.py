@@ -7,12 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.db.models import F
 
 from jobs.advance import advance, mark
 from jobs.models import Attempt, Batch, Budget, Decision, LedgerEntry, Step, Video
 from jobs.states import Reason, State
+from jobs.transactions import atomically
 
 AT_ONCE = 200
 
@@ -36,7 +36,7 @@ def resume(batch: Batch) -> None:
     Batch.objects.filter(pk=batch.pk).update(paused_at=None)
 
 
-@transaction.atomic
+@atomically
 def cancel(batch: Batch, how: Cancel, now: datetime) -> int:
     """Cancels videos of this batch and of no other. Returns how many."""
     videos = Video.objects.filter(batch=batch, finished_at=None, cancelled_at=None)
@@ -48,7 +48,7 @@ def cancel(batch: Batch, how: Cancel, now: datetime) -> int:
     return count
 
 
-@transaction.atomic
+@atomically
 def cancel_video(video: Video, now: datetime) -> None:
     if not _cancel([video.pk], Cancel.EVERYTHING, now):
         raise Refused("This video is already over.")
@@ -72,13 +72,13 @@ def _cancel(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
     return len(ids)
 
 
-@transaction.atomic
+@atomically
 def release_scripts(videos: Iterable[Video], by: User, now: datetime) -> None:
     """The scripts were read: the rest may be made."""
     _release(videos, "script_released_at", "scripts", by, now)
 
 
-@transaction.atomic
+@atomically
 def release_renders(videos: Iterable[Video], by: User, now: datetime) -> None:
     _release(videos, "render_released_at", "render", by, now)
 
@@ -90,7 +90,7 @@ def _release(videos: Iterable[Video], field: str, what: str, by: User, now: date
     advance(ids, now)
 
 
-@transaction.atomic
+@atomically
 def try_again(step: Step, by: User, now: datetime) -> None:
     """Sends a step in ATTENTION off once more. One whose answer was lost counts as: it did not happen."""
     step = _in_attention(step)
@@ -103,7 +103,7 @@ def try_again(step: Step, by: User, now: datetime) -> None:
     advance([step.video_id], now)
 
 
-@transaction.atomic
+@atomically
 def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -> None:
     """A lost answer was a yes: its price is booked. With the vendor's id the job is followed, else it is made again."""
     step = _in_attention(step)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
-
 from jobs.advance import advance, plan_of
 from jobs.control import Refused
 from jobs.models import Asset, Scene, Video
 from jobs.states import USABLE, Stage, Verdict
+from jobs.transactions import atomically
 
 MOST_NARRATION = 2000
 MOST_PROMPT = 2000
 
 
-@transaction.atomic
+@atomically
 def edit_scene(scene: Scene, now: datetime, *, narration: str, visual_prompt: str) -> bool:
     """True when something changed: then what is made of it is due again."""
     narration, visual_prompt = narration.strip(), visual_prompt.strip()
@@ -34,7 +33,7 @@ def edit_scene(scene: Scene, now: datetime, *, narration: str, visual_prompt: st
     return True
 
 
-@transaction.atomic
+@atomically
 def regenerate(video: Video, now: datetime, *, stage: str, scene: Scene | None = None) -> None:
     """Sets the current file aside: it is made anew, and all that depends on it, and nothing else."""
     if stage not in Stage.values:
@@ -50,7 +49,7 @@ def regenerate(video: Video, now: datetime, *, stage: str, scene: Scene | None =
     advance([video.pk], now)
 
 
-@transaction.atomic
+@atomically
 def choose_version(asset: Asset, now: datetime) -> None:
     """Puts an older version back into its slot; what was made of another one is due again, or found on the shelf."""
     if asset.kind == Asset.Kind.SCRIPT:

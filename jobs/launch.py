@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils import timezone
 
 from jobs import strategies
 from jobs.advance import AT_ONCE, advance
 from jobs.models import Batch, Budget, Project, Video
 from jobs.settings_types import BatchSettings, TopicRow
+from jobs.transactions import atomically
 
 
-@transaction.atomic
+@atomically
 def create_batch(
     project: Project,
     *,

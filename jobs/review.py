@@ -5,19 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import transaction
 
 from jobs.advance import advance
 from jobs.control import Refused
 from jobs.models import Asset, Review, Step, Video
 from jobs.stages import script as script_stage
 from jobs.states import State, Verdict
+from jobs.transactions import atomically
 
 UNDO_S = 10.0
 CLAIM_S = 300.0
 
 
-@transaction.atomic
+@atomically
 def approve(asset: Asset, by: User, now: datetime, *, note: str = "") -> Review:
     """The flagged file is good enough: it counts as usable."""
     _lock(asset)
@@ -29,7 +29,7 @@ def approve(asset: Asset, by: User, now: datetime, *, note: str = "") -> Review:
     return review
 
 
-@transaction.atomic
+@atomically
 def send_back(asset: Asset, by: User, now: datetime, *, reason: str, note: str = "") -> Review:
     """The file is not good enough: it is made again, and nothing else."""
     if reason not in Review.Reason.values:
@@ -44,7 +44,7 @@ def send_back(asset: Asset, by: User, now: datetime, *, reason: str, note: str =
     return review
 
 
-@transaction.atomic
+@atomically
 def undo(review: Review, now: datetime) -> None:
     """Takes a decision back while nothing has followed from it."""
     asset = review.asset

@@ -5,17 +5,27 @@ from __future__ import annotations
 from django.conf import settings
 from django_q.tasks import async_task
 
+from jobs.engine import worker
 from jobs.engine.drive import Drive, stop_flag
+
+PATIENCE_S = 1.0
 
 
 def drive(role: str) -> None:
     """Drives for one slice. The wake-up for the successor goes out first, so that it overlaps the drain."""
+    lock = worker.driving_lock(role)
+    if not worker.hold(lock, patience_s=PATIENCE_S):
+        return  # somebody drives already: this message is a double
 
     def call_successor() -> None:
-        if not stop_flag().exists():
+        worker.release(lock)
+        if not stop_flag(role).exists():
             enqueue(role)
 
-    Drive(role, slice_s=settings.DRIVE_SLICE_S, before_drain=call_successor).run()
+    try:
+        Drive(role, slice_s=settings.DRIVE_SLICE_S, before_drain=call_successor).run()
+    finally:
+        worker.release(lock)
 
 
 def enqueue(role: str) -> None:

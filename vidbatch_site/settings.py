@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "providers",
     "qc",
     "jobs",
+    "vidbatch_site",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -171,6 +172,16 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 DATABASES["default"]["CONN_MAX_AGE"] = None
 REDIS_URL = env.text("VIDBATCH_REDIS_URL")
+
+CACHES: dict[str, Any] = {  # counts failed sign-ins; shared by all processes
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(DATA_DIR / "cache"),
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 # -- the engine (docs/design.md) -----------------------------------------------------------------
 

@@ -16,12 +16,13 @@ from jobs.models import Asset, Step, StyleReference, Video
 from jobs.settings_types import BatchSettings
 from jobs.stages import script as script_stage
 from jobs.states import Stage, State, Verdict
+from jobs.transactions import atomically
 from qc import inspection
 from qc.inspection import Examined
 from qc.types import Expectations, Limits
 
 from . import assets
-from .rows import atomically, move, still_ours
+from .rows import move, still_ours
 
 log = logging.getLogger(__name__)
 THUMBNAILED = {Stage.IMAGE.value, Stage.CLIP.value, Stage.RENDER.value}
@@ -35,6 +36,7 @@ class CheckTicket:
     step_id: int
     fence: int
     asset_id: int
+    video_id: int
     path: Path
     kind: str
     media_type: str
@@ -88,6 +90,7 @@ def tickets_for(steps: Sequence[Step]) -> list[CheckTicket]:
                 step_id=step.pk,
                 fence=step.fence,
                 asset_id=asset.pk,
+                video_id=step.video_id,
                 path=Path(settings.MEDIA_ROOT) / asset.name,
                 kind=KIND_OF.get(step.stage, step.stage),
                 media_type=asset.media_type,
@@ -125,10 +128,10 @@ def expected_of(step: Step, s: BatchSettings, references: tuple[str, ...]) -> Ex
 @atomically
 def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
     """Verdicts, what becomes current, the scenes of a new script, and the steps that are due now."""
+    locked = Video.objects.select_for_update(of=("self",)).select_related("batch").order_by("pk")
+    videos = {video.pk: video for video in locked.filter(pk__in={c.ticket.video_id for c in checks})}
     ours = still_ours({c.ticket.step_id: c.ticket.fence for c in checks}, State.CHECKING)
     mine = [check for check in checks if check.ticket.step_id in ours]
-    list(Video.objects.select_for_update().filter(pk__in={s.video_id for s in ours.values()}).order_by("pk"))
-    videos = Video.objects.select_related("batch").in_bulk({step.video_id for step in ours.values()})
     made = Asset.objects.in_bulk([check.ticket.asset_id for check in mine])
     for check in mine:
         step = ours[check.ticket.step_id]

@@ -16,13 +16,13 @@ from django.db.models import Count, F, Q
 
 from jobs.models import Attempt, Batch, Budget, Step, Video, Worker
 from jobs.states import IN_FLIGHT, State
+from jobs.transactions import atomically
 from providers import registry
 from providers.limits import Window, guard_of, room
 from providers.models import Lane, Price, Provider, Quota
 
 from . import books
 from .requests import Ticket, as_sent, request_hash, request_of
-from .rows import atomically
 
 LEASE_MARGIN_S = 30.0
 SEND_WITHIN_S = 20.0  # a thread that comes later than this does not send any more
@@ -61,7 +61,8 @@ def _candidates(provider: Provider, lanes: list[int], places: int, now: datetime
     """The next steps of every open batch: by priority, then fair share (fewest in flight over weight), then rank."""
     ready = Step.objects.filter(provider=provider, state=State.READY, lane__in=lanes, not_before__lte=now)
     if alone_only:
-        return list(ready.filter(crash_count__gt=0).select_related("batch", "offer").order_by("rank", "pk")[:1])
+        suspects = ready.filter(crash_count__gt=0, batch__paused_at=None, batch__cancelled_at=None)
+        return list(suspects.select_related("batch", "offer").order_by("rank", "pk")[:1])
     ready = ready.filter(crash_count=0)
     batches = list(Batch.objects.filter(pk__in=ready.values("batch").distinct(), paused_at=None, cancelled_at=None))
     in_flight: Counter[int] = Counter()

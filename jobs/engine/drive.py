@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.db.models import Min, Q
 
-from jobs.models import Step, Worker
+from jobs.models import Notice, Step, Worker
 from jobs.states import State
 from providers import downloads, registry
 from providers.media import sandbox
@@ -40,15 +40,17 @@ SEEN_EVERY_S = 2.0
 GATHER_S = 0.005  # results that come this close together are booked together
 GENERATION, MEDIA = settings.ROLES
 MEDIA_SLUG = "this_machine"
+SUSPECT_STATES = (State.READY, State.FETCHING, State.CHECKING)
+MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
 
 
 def now_utc() -> datetime:
     return datetime.now(UTC)
 
 
-def stop_flag() -> Path:
+def stop_flag(role: str) -> Path:
     """The supervisor makes this file to say: start nothing new, let paid calls end, then end."""
-    return Path(settings.DATA_DIR) / "stop"
+    return Path(settings.DATA_DIR) / f"stop-{role}"
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Drive:
         self.stopping = threading.Event()
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
         self.alone = False  # a step that once ended its process is being worked on
+        self._was_full = False
         self._recovered = self._seen = float("-inf")
 
     def run(self) -> None:
@@ -158,17 +161,20 @@ class Drive:
         if tick - self._recovered > RECOVER_EVERY_S:
             self._recovered = tick
             recovery.recover(self.worker, self.clock())
-            settle.clear_marks(self.clock())
+            while settle.clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
+                pass
 
     def _begin(self) -> int:
-        if self.alone and self.pool.busy:
-            return 0
-        self.alone = False
         now = self.clock()
-        if downloads.free_bytes(Path(settings.MEDIA_ROOT)) < settings.MIN_FREE_BYTES:
-            return self._poll(now) if self.role == GENERATION else 0
-        if self.pool.busy == 0 and self._begin_alone(now):
-            return 1
+        if self._disk_is_full():
+            return self._poll(now)
+        suspects = self._suspects(now)
+        if self.alone or suspects:  # a step that once ended its process is worked on with nothing beside it
+            if self.pool.busy:
+                return 0 if self.alone else self._poll(now)
+            self.alone = self._begin_alone(suspects, now)
+            if self.alone:
+                return 1
         begun = self._claim_all(now)
         if self.role == GENERATION:
             begun += self._poll(now) + self._fetch(now, alone=False)
@@ -176,19 +182,34 @@ class Drive:
             begun += self._check(now, alone=False)
         return begun
 
-    def _begin_alone(self, now: datetime) -> bool:
-        """One step that once ended its process, with nothing else in this process meanwhile."""
-        suspects = Step.objects.filter(crash_count__gt=0, owner=None, not_before__lte=now)
-        state = State.FETCHING if self.role == GENERATION else State.CHECKING
-        if suspects.filter(state=state).exists():
-            take = self._fetch if self.role == GENERATION else self._check
-            self.alone = take(now, alone=True) > 0
-        if not self.alone:
-            for slug in suspects.filter(state=State.READY).values_list("provider__slug", flat=True).distinct():
-                if self._is_mine(slug) and self._claim(slug, 1, alone_only=True):
-                    self.alone = True
-                    break
-        return self.alone
+    def _disk_is_full(self) -> bool:
+        """Nothing that makes files is begun below the guard; it goes on by itself when there is room again."""
+        free = downloads.free_bytes(Path(settings.MEDIA_ROOT))
+        full = free < settings.MIN_FREE_BYTES
+        if full and not self._was_full:
+            needed = settings.MIN_FREE_BYTES // 2**20
+            text = f"Paused: {free // 2**20} MB are free in {settings.MEDIA_ROOT}, {needed} MB are needed."
+            log.error(text)
+            Notice.objects.create(at=self.clock(), text=text[:300])
+        self._was_full = full
+        return full
+
+    def _suspects(self, now: datetime) -> list[tuple[str, str]]:
+        """(state, provider) of idle steps of this role that once ended the process that worked on them."""
+        idle = Step.objects.filter(crash_count__gt=0, owner=None, not_before__lte=now, state__in=SUSPECT_STATES)
+        taken = State.FETCHING if self.role == GENERATION else State.CHECKING
+        rows = idle.values_list("state", "provider__slug").distinct().order_by()
+        return [row for row in rows if row[0] == taken or (row[0] == State.READY and self._is_mine(row[1]))]
+
+    def _begin_alone(self, suspects: list[tuple[str, str]], now: datetime) -> bool:
+        for state, slug in suspects:
+            if state == State.READY:
+                begun = self._claim(slug, 1, alone_only=True)
+            else:
+                begun = self._fetch(now, alone=True) if state == State.FETCHING else self._check(now, alone=True)
+            if begun:
+                return True
+        return False
 
     def _claim_all(self, now: datetime) -> int:
         if self.pool.idle == 0:
@@ -220,6 +241,8 @@ class Drive:
         return (slug == MEDIA_SLUG) == (self.role == MEDIA)
 
     def _poll(self, now: datetime) -> int:
+        if self.role != GENERATION:
+            return 0
         slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
         begun = 0
         for state, kind in ((State.RUNNING, "poll"), (State.UNKNOWN, "find")):
@@ -305,7 +328,7 @@ class Drive:
     # -- the end ---------------------------------------------------------------------------------
 
     def _is_over(self) -> bool:
-        if stop_flag().exists():
+        if stop_flag(self.role).exists():
             self.stopping.set()
             return True
         return monotonic() > self.ends_at

@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 
 from jobs.models import Attempt, Step
 from jobs.states import State
+from jobs.transactions import atomically
 from providers import registry
 from providers.types import Capability, Recovery
 
 from . import books, polling
 from .calls import Answer
 from .requests import Ticket
-from .rows import atomically, move, still_ours, update_each
-from .settle import LIST_LAG_S
+from .rows import move, still_ours, update_each
+from .settle import LIST_LAG_S, settle_polls
 
 LISTINGS = 2  # that must not show the job before it counts as absent
 Outcome = Attempt.Outcome
@@ -40,8 +41,10 @@ def settle_found(answers: Sequence[Answer], now: datetime) -> None:
         attempt = attempts[answer.ticket.attempt_id]
         if answer.error is not None or answer.failed is not None or answer.running:
             _ask_again(step, now)
-        elif answer.accepted_id:
+        elif answer.accepted_id or answer.files or answer.links:
             _adopt(step, attempt, answer.accepted_id, now)
+            if answer.files or answer.links:
+                settle_polls([answer], now)
         else:
             _absent(step, attempt, now)
 

@@ -13,11 +13,12 @@ from django.db.models import Q
 from jobs.advance import advance
 from jobs.models import Attempt, Step, Worker
 from jobs.states import OWNED, Reason, State
+from jobs.transactions import atomically
 from providers.exceptions import Unknown
 from providers.types import Recovery
 
 from . import books, worker
-from .rows import atomically, move
+from .rows import move
 from .settle import _Batch, lose_answer, recovery_of
 
 log = logging.getLogger(__name__)
@@ -127,9 +128,9 @@ def _set_aside(step: Step, frm: State, now: datetime) -> None:
 
 
 def _died_with_supervisor(owners: set[uuid.UUID]) -> set[uuid.UUID]:
-    """Workers whose whole installation died: no step is to blame for that."""
-    rows = Worker.objects.filter(pk__in=owners).exclude(supervisor=None)
-    return {row.pk for row in rows if row.supervisor and worker.is_dead(f"supervisor-{row.supervisor}")}
+    """Workers whose whole cluster died: no step is to blame for that."""
+    rows = Worker.objects.filter(pk__in=owners, host=socket.gethostname()).exclude(supervisor=None)
+    return {row.pk for row in rows if worker.is_dead(worker.cluster_lock(str(row.supervisor)))}
 
 
 def free_own(me: Worker, now: datetime) -> None:

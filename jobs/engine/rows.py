@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from functools import wraps
-from random import uniform
-from time import sleep
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from django.db import OperationalError, connection, models, transaction
+from django.db import connection, models
 
 from jobs.models import Step
 from jobs.states import MOVES, State
-
-P = ParamSpec("P")
-R = TypeVar("R")
-TRIES = 5
-
-
-def atomically(function: Callable[P, R]) -> Callable[P, R]:
-    """The whole function in one transaction; a deadlock or a busy database runs it again, five times at most."""
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        for attempt in range(1, TRIES + 1):
-            try:
-                with transaction.atomic():
-                    return function(*args, **kwargs)
-            except OperationalError:
-                if attempt == TRIES or connection.in_atomic_block:
-                    raise
-                sleep(uniform(0, 0.05 * 2**attempt))
-        raise AssertionError("not reached")
-
-    return run
 
 
 def still_ours(fences: dict[int, int], state: State) -> dict[int, Step]:

@@ -13,6 +13,7 @@ from django.db.models import F
 from jobs.advance import advance, mark
 from jobs.models import Attempt, Step, Video
 from jobs.states import Reason, State
+from jobs.transactions import atomically
 from providers import downloads, registry
 from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
 from providers.models import Lane, Provider
@@ -20,7 +21,7 @@ from providers.types import Capability, Recovery
 
 from . import assets, books, polling
 from .calls import Answer
-from .rows import atomically, move, still_ours, update_each
+from .rows import move, still_ours, update_each
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome

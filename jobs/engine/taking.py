@@ -8,9 +8,9 @@ from django.db.models import F
 
 from jobs.models import Attempt, Step, Worker
 from jobs.states import State
+from jobs.transactions import atomically
 
 from .requests import Ticket, request_of
-from .rows import atomically
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0

@@ -10,6 +10,7 @@ import fcntl
 import os
 import platform
 import socket
+import time
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,18 @@ from django.conf import settings
 
 from jobs.models import Worker
 
+CLUSTER_VARIABLE = "VIDBATCH_SUPERVISOR"  # set by the supervisor for each cluster it starts
 _held: dict[tuple[int, str], IO[bytes]] = {}  # by (pid, name): a forked child holds none of its parent's
+
+
+def cluster_lock(identity: str) -> str:
+    """Held by the first process of a cluster: when it is free, the whole cluster was ended."""
+    return f"supervisor-{identity}"
+
+
+def driving_lock(role: str) -> str:
+    """Held by the drive that claims for this role on this host, so that a doubled wake-up starts no second one."""
+    return f"driving-{role}"
 
 
 def boot_id() -> str:
@@ -33,21 +45,37 @@ def lock_path(name: str) -> Path:
     return Path(settings.LOCK_ROOT) / f"{name}.lock"
 
 
-def hold(name: str) -> bool:
-    """Takes a lock for the rest of this process's life; False when a living process has it."""
+def hold(name: str, *, patience_s: float = 0.0) -> bool:
+    """Takes a lock for the rest of this process's life; False when a living process has it.
+
+    Somebody who only looks whether it is free (`is_dead`) has it for a moment: hence the patience.
+    """
     if (os.getpid(), name) in _held:
         return True
     handle = lock_path(name).open("ab")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
+            handle.close()
+            return False
+        _held[os.getpid(), name] = handle
+        return True
+
+
+def release(name: str) -> None:
+    """Gives a lock back whose name others use too: its file stays, else two could hold one each."""
+    handle = _held.pop((os.getpid(), name), None)
+    if handle:
         handle.close()
-        return False
-    _held[os.getpid(), name] = handle
-    return True
 
 
 def let_go(name: str) -> None:
+    """Gives back a lock that nobody else will ever take."""
     handle = _held.pop((os.getpid(), name), None)
     if handle:
         lock_path(name).unlink(missing_ok=True)
@@ -72,7 +100,7 @@ def is_dead(name: str) -> bool:
 
 def enlist(role: str, now: datetime) -> Worker:
     """A new Worker row for this process, with its lock held."""
-    supervisor = os.environ.get("VIDBATCH_SUPERVISOR", "")
+    supervisor = os.environ.get(CLUSTER_VARIABLE, "")
     worker = Worker(
         uuid=uuid.uuid4(),
         role=role,

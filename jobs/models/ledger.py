@@ -98,8 +98,13 @@ class LedgerEntry(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["attempt"],
-                condition=Q(kind__in=["release", "settle", "at_risk"]),
+                condition=Q(kind__in=["release", "settle"]),
                 name="one_closing_an_attempt",
+            ),
+            models.UniqueConstraint(
+                fields=["attempt"],
+                condition=Q(kind="at_risk"),
+                name="at_risk_once_an_attempt",
             ),
         ]
 
