@@ -10,7 +10,8 @@ from typing import Any
 from providers.base import Adapter
 from providers.exceptions import CallError, NotSent, Rejected
 from providers.media.assemble import Rendered, RenderSettings, ScenePart, render
-from providers.media.sandbox import DiskFull, MediaError, MediaTimeout, Stopped
+from providers.media.errors import DiskFull, MediaError, MediaTimeout, Stopped
+from providers.offer_spec import OfferSpec
 from providers.types import Capability, Finished, Output, Recovery, Request
 
 SMALLEST, LARGEST = 64, 4096
@@ -22,6 +23,7 @@ class ThisMachine(Adapter):
     slug = "this_machine"
     label = "This machine"
     capabilities = frozenset({Capability.RENDER})
+    offers = (OfferSpec(capability=Capability.RENDER, name="render", label="Render"),)
     recovery = {Capability.RENDER: Recovery.FREE}
     deadline_s = {Capability.RENDER: 600.0}
     local = True

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import wave
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 from .audio import measure_loudness
 from .captions import Cue, cues, write_ass, write_srt, write_vtt
-from .ffmpeg import aac_args, ffmpeg, mp4_args, still
+from .errors import BadMedia, MediaError, ProgramFailed
+from .ffmpeg import aac_args, ffmpeg, mp4_args, require_filter, still
 from .ffprobe import input_args, probe
 from .fonts import require_fonts
 from .loudness import SILENT_LUFS, TARGET_LUFS, TOLERANCE_LU, level
 from .overlay import Overlay, write_overlay
-from .sandbox import MediaError
 from .segment import FittedClip, Frame, Segment, fit, write_segment
 
 SAMPLE_RATE = 48000
@@ -73,7 +74,8 @@ def render(parts: Sequence[ScenePart], settings: RenderSettings, workdir: Path) 
     overlay = write_overlay(settings.overlay_text, workdir, width_px=settings.width, height_px=settings.height)
     segments = _segments(timeline, settings, overlay, workdir)
     for number, segment in enumerate(segments):
-        write_segment(segment, workdir / f"segment-{number}.mp4", frame=frame)
+        with _blamed("clip", number):
+            write_segment(segment, workdir / f"segment-{number}.mp4", frame=frame)
     soundtrack = _soundtrack(timeline, settings.fps, workdir)
     video = _joined(len(segments), soundtrack, workdir)
     _check_result(video, settings, timeline)
@@ -81,9 +83,12 @@ def render(parts: Sequence[ScenePart], settings: RenderSettings, workdir: Path) 
 
 
 def check_texts(parts: Iterable[ScenePart], settings: RenderSettings) -> None:
-    """Raises FontMissing before any work is done."""
+    """Raises FontMissing, or says what ffmpeg lacks, before any work is done."""
     drawn = [settings.overlay_text]
+    if settings.overlay_text.strip():
+        require_filter("drawtext")
     if settings.burn_captions:
+        require_filter("ass")
         drawn += [part.narration for part in parts]
     require_fonts("\n".join(drawn), language=settings.language)
 
@@ -95,7 +100,7 @@ def columns_for(settings: RenderSettings) -> int:
 
 
 def _timeline(parts: Sequence[ScenePart], fps: int, workdir: Path) -> list[Timed]:
-    decoded = [_decoded(part, workdir / f"voice-{number}.pcm") for number, part in enumerate(parts)]
+    decoded = [_decoded(part, number, workdir) for number, part in enumerate(parts)]
     spoken = [max(part.voice_s, _seconds_of(pcm)) for part, pcm in zip(parts, decoded, strict=True)]
     # Rounded up to whole frames, so that no voice loses its end.
     frames = [max(math.ceil(seconds * fps - 1e-6), 1) for seconds in spoken]
@@ -106,14 +111,26 @@ def _timeline(parts: Sequence[ScenePart], fps: int, workdir: Path) -> list[Timed
     ]
 
 
-def _decoded(part: ScenePart, out: Path) -> Path:
+def _decoded(part: ScenePart, number: int, workdir: Path) -> Path:
     """The voice as raw samples, whose number is its exact length."""
+    out = workdir / f"voice-{number}.pcm"
     if part.voiceover is None:
         out.write_bytes(b"")
         return out
     shape = ["-map", "0:a:0", "-ar", str(SAMPLE_RATE), "-ac", str(CHANNELS), "-f", "s16le", f"file:{out.absolute()}"]
-    ffmpeg([*input_args(part.voiceover), *shape], timeout_s=DECODE_TIMEOUT_S)
+    with _blamed("voiceover", number):
+        ffmpeg([*input_args(part.voiceover), *shape], timeout_s=DECODE_TIMEOUT_S)
     return out
+
+
+@contextmanager
+def _blamed(what: str, number: int) -> Iterator[None]:
+    """Names the scene whose file is at fault, since file names mean nothing to a person."""
+    try:
+        yield
+    except (BadMedia, ProgramFailed) as error:
+        message = f"The {what} of scene {number + 1} cannot be used: its file is damaged. Make this {what} again."
+        raise BadMedia(message, detail=f"{error.message} {error.detail}") from error
 
 
 def _seconds_of(pcm: Path) -> float:
@@ -129,7 +146,8 @@ def _segments(
     before: FittedClip | None = None
     for number, scene in enumerate(timeline):
         more = overlap if number + 1 < len(timeline) else 0
-        clip = fit(scene.part.clip, frames=scene.frames + more, fps=settings.fps)
+        with _blamed("clip", number):
+            clip = fit(scene.part.clip, frames=scene.frames + more, fps=settings.fps)
         captions = _burned(scene, workdir / f"captions-{number}.ass", settings) if settings.burn_captions else None
         segments.append(
             Segment(clip=clip, frames=scene.frames, before=before, overlap=overlap, captions=captions, overlay=overlay)

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .errors import BadMedia, MediaError
 from .ffmpeg import ffmpeg
 from .ffprobe import input_args, probe
-from .sandbox import MediaError
 
 MEASURE_TIMEOUT_S = 60.0
+LOUDNESS_FILTER = "ebur128=peak=true:framelog=verbose"
 WINDOW_S = 0.01
 SILENCE_DBFS = -45.0
 CLIPPED_AT = 32700  # of 32767
@@ -48,7 +49,7 @@ def measure_voice(path: Path) -> VoiceMeasure:
     """The duration is counted from decoded samples, not believed from a header."""
     info = probe(path)
     if not info.audio:
-        raise MediaError(f"The file {path.name} has no sound.")
+        raise BadMedia(f"The file {path.name} has no sound.")
     stream = info.audio[0]
     rate, channels = max(stream.sample_rate, 8000), min(max(stream.channels, 1), 2)
     samples = _samples(path, rate=rate, channels=channels)
@@ -70,12 +71,17 @@ def measure_voice(path: Path) -> VoiceMeasure:
 
 def measure_loudness(path: Path) -> Loudness:
     """Integrated loudness; -70 LUFS stands for silence."""
-    args = [*input_args(path), "-map", "0:a:0", "-af", "ebur128=peak=true:framelog=verbose", "-f", "null", "-"]
-    summary = ffmpeg(args, timeout_s=MEASURE_TIMEOUT_S, loglevel="info").stderr.rpartition("Summary:")[2]
+    args = [*input_args(path), "-map", "0:a:0", "-af", LOUDNESS_FILTER, "-f", "null", "-"]
+    return read_loudness(ffmpeg(args, timeout_s=MEASURE_TIMEOUT_S, loglevel="info").stderr)
+
+
+def read_loudness(log: str) -> Loudness:
+    """What LOUDNESS_FILTER wrote at its end; it may stand behind other filters of a call."""
+    summary = log.rpartition("Summary:")[2]
     return Loudness(
-        integrated_lufs=_figure(r"I:\s+(\S+) LUFS", summary, path),
-        true_peak_dbfs=_figure(r"Peak:\s+(\S+) dBFS", summary, path),
-        range_lu=_figure(r"LRA:\s+(\S+) LU", summary, path),
+        integrated_lufs=_figure(r"I:\s+(\S+) LUFS", summary),
+        true_peak_dbfs=_figure(r"Peak:\s+(\S+) dBFS", summary),
+        range_lu=_figure(r"LRA:\s+(\S+) LU", summary),
     )
 
 
@@ -83,7 +89,7 @@ def _samples(path: Path, *, rate: int, channels: int) -> Samples:
     shape = ["-map", "0:a:0", "-ac", str(channels), "-ar", str(rate), "-f", "s16le", "pipe:1"]
     done = ffmpeg([*input_args(path), *shape], timeout_s=MEASURE_TIMEOUT_S)
     if not done.stdout:
-        raise MediaError(f"The file {path.name} holds no sound that can be decoded.", detail=done.stderr)
+        raise BadMedia(f"The file {path.name} holds no sound that can be decoded.", detail=done.stderr)
     return np.frombuffer(done.stdout, dtype="<i2").reshape(-1, channels)
 
 
@@ -124,9 +130,9 @@ def _dbfs(level: float) -> float:
     return max(20 * math.log10(level / 32768), FLOOR_DBFS) if level > 0 else FLOOR_DBFS
 
 
-def _figure(pattern: str, text: str, path: Path) -> float:
+def _figure(pattern: str, text: str) -> float:
     found = re.search(pattern, text)
     if not found:
-        raise MediaError(f"The loudness of {path.name} could not be measured.", detail=text)
+        raise MediaError("The loudness could not be measured.", detail=text)
     value = float(found.group(1).replace("nan", "-inf"))
     return value if math.isfinite(value) else FLOOR_DBFS

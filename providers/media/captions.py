@@ -16,6 +16,7 @@ LINES = 2
 # A sentence end is followed by a space, except after the full-width stops.
 SENTENCE = re.compile(r".+?(?:[.!?…]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”]*|$)", re.DOTALL)
 SHORT_SENTENCE = 16  # such a cue would flash by: it joins the one before
+PAUSE = 6  # signs that the breath after a portion takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +29,13 @@ class Cue:
 def cues(narration: str, *, start_s: float, duration_s: float, columns: int = 42) -> list[Cue]:
     """The narration in readable portions, each shown for its share of the spoken time."""
     portions = list(_portions(plain(narration), columns))
-    whole = sum(map(width, portions))
+    spans = [width(portion) + PAUSE for portion in portions]
+    whole = sum(spans)
     placed: list[Cue] = []
     spoken = 0
-    for portion in portions:
+    for portion, span in zip(portions, spans, strict=True):
         begin = start_s + duration_s * spoken / whole
-        spoken += width(portion)
+        spoken += span
         end = start_s + duration_s * spoken / whole
         placed.append(Cue(start_s=begin, end_s=end, lines=tuple(balanced(portion, columns))))
     return placed

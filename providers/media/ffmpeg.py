@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
+from .errors import BadMedia, MediaError, ProgramFailed
 from .ffprobe import input_args, probe
-from .sandbox import Completed, MediaError, run
+from .sandbox import Completed, run
 
 THREADS = "2"
 DECODE_TIMEOUT_S = 120.0
@@ -47,22 +49,32 @@ def ffmpeg(args: Sequence[str], *, timeout_s: float, cwd: Path | None = None, lo
     return run([*start(loglevel), *args], timeout_s=timeout_s, cwd=cwd)
 
 
+@lru_cache(maxsize=8)
+def require_filter(name: str) -> None:
+    """Some builds of ffmpeg, such as Homebrew's slim one, cannot draw text."""
+    listed = ffmpeg(["-filters"], timeout_s=STILL_TIMEOUT_S).stdout.decode("utf-8", "replace")
+    if not re.search(rf"^ \S+ {re.escape(name)} ", listed, re.MULTILINE):
+        raise MediaError(
+            f"The installed ffmpeg was built without its filter {name}, which draws text. Install a full build "
+            "(sudo apt-get install ffmpeg, or brew install ffmpeg-full), or switch burned-in captions and overlay "
+            "text off for this video."
+        )
+
+
 def decode(path: Path) -> None:
     """Decodes every frame and sample; raises MediaError when one of them is damaged or missing."""
     info = probe(path)
     if not info.video and not info.audio:
-        raise MediaError(f"The file {path.name} holds neither picture nor sound.")
+        raise BadMedia(f"The file {path.name} holds neither picture nor sound.")
     source = ["-xerror", "-threads", THREADS, *input_args(path), "-map", "0:v?", "-map", "0:a?"]
     try:
         done = ffmpeg([*source, "-progress", "pipe:1", "-f", "null", "-"], timeout_s=DECODE_TIMEOUT_S)
-    except MediaError as error:
-        if "failed with status" not in error.message:
-            raise
-        raise MediaError(f"The file {path.name} is damaged.", detail=error.detail) from error
+    except ProgramFailed as error:
+        raise BadMedia(f"The file {path.name} is damaged.", detail=error.detail) from error
     decoded_s = _last_time_s(done.stdout)
     if decoded_s < info.duration_s * (1 - SHORTER_SHARE) - SHORTER_S:
         detail = f"{decoded_s:.3f} s of {info.duration_s:.3f} s\n{done.stderr}"
-        raise MediaError(f"The file {path.name} is cut off: it ends before the length that it states.", detail=detail)
+        raise BadMedia(f"The file {path.name} is cut off: it ends before the length that it states.", detail=detail)
 
 
 def _last_time_s(progress: bytes) -> float:
@@ -77,4 +89,4 @@ def still(path: Path, out: Path, *, at_s: float = 0.0, width: int = 640) -> None
     target = ["-frames:v", "1", "-q:v", "4", "-f", "mjpeg", f"file:{out.absolute()}"]
     ffmpeg(["-threads", THREADS, *seek, *input_args(path), "-an", "-vf", scale, *target], timeout_s=STILL_TIMEOUT_S)
     if not out.exists() or not out.stat().st_size:
-        raise MediaError(f"The file {path.name} has no picture at {at_s:g} s.")
+        raise BadMedia(f"The file {path.name} has no picture at {at_s:g} s.")

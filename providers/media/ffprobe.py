@@ -9,7 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from .sandbox import MediaError, run
+from .errors import BadMedia, MediaError, ProgramFailed
+from .sandbox import run
 
 PROBE_TIMEOUT_S = 30.0
 
@@ -93,7 +94,7 @@ def input_args(path: Path) -> list[str]:
     """How ffmpeg and ffprobe are given a file: demuxer forced, no protocol but file, no name read as an option."""
     kind = sniff(path)
     if not kind:
-        raise MediaError(f"The file {path.name} is no video, sound or picture of a kind we read.")
+        raise BadMedia(f"The file {path.name} is no video, sound or picture of a kind we read.")
     return ["-f", DEMUXERS[kind], "-protocol_whitelist", "file", "-i", f"file:{path.absolute()}"]
 
 
@@ -101,15 +102,11 @@ def probe(path: Path) -> MediaInfo:
     args = ["ffprobe", "-hide_banner", "-loglevel", "error", "-show_format", "-show_streams", "-of", "json"]
     try:
         done = run([*args, *input_args(path)], timeout_s=PROBE_TIMEOUT_S, max_stdout=4 * 1024 * 1024)
-    except MediaError as error:
-        raise _unreadable(path, error) from error
+    except ProgramFailed as error:
+        raise BadMedia(
+            f"The file {path.name} is damaged or not what its first bytes say.", detail=error.detail
+        ) from error
     return _info(path, json.loads(done.stdout or b"{}"))
-
-
-def _unreadable(path: Path, error: MediaError) -> MediaError:
-    if "failed with status" not in error.message:
-        return error
-    return MediaError(f"The file {path.name} is damaged or not what its first bytes say.", detail=error.detail)
 
 
 def _info(path: Path, answer: Mapping[str, Any]) -> MediaInfo:

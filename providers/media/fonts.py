@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from .sandbox import MediaError, run
+from .errors import MediaError
+from .sandbox import run
 
 FONT_TIMEOUT_S = 20.0
 SIGNS_ASKED = 400

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .audio import measure_loudness
+from .audio import LOUDNESS_FILTER, measure_loudness, read_loudness
+from .errors import MediaError
 from .ffmpeg import ffmpeg
 from .ffprobe import input_args
-from .sandbox import MediaError
 
 TARGET_LUFS = -14.0
 TOLERANCE_LU = 0.5
@@ -23,8 +23,8 @@ def level(source: Path, out: Path, *, samples: int) -> None:
     measured = measure_loudness(source).integrated_lufs
     gain_db = 0.0 if measured < SILENT_LUFS else TARGET_LUFS - measured
     for _ in range(TRIES):
-        _apply(source, out, gain_db=gain_db, samples=samples)
-        error = 0.0 if measured < SILENT_LUFS else TARGET_LUFS - measure_loudness(out).integrated_lufs
+        reached = _apply(source, out, gain_db=gain_db, samples=samples)
+        error = 0.0 if measured < SILENT_LUFS else TARGET_LUFS - reached
         if abs(error) <= CLOSE_ENOUGH_LU:
             return
         gain_db += error * 1.4  # the limiter takes part of what is added
@@ -36,7 +36,8 @@ def level(source: Path, out: Path, *, samples: int) -> None:
         )
 
 
-def _apply(source: Path, out: Path, *, gain_db: float, samples: int) -> None:
+def _apply(source: Path, out: Path, *, gain_db: float, samples: int) -> float:
+    """The loudness reached."""
     # Limited at four times the rate, where the peaks between samples are seen too.
     chain = ",".join(
         (
@@ -46,7 +47,9 @@ def _apply(source: Path, out: Path, *, gain_db: float, samples: int) -> None:
             "aresample=48000",
             "apad",
             f"atrim=end_sample={int(samples)}",
+            LOUDNESS_FILTER,
         )
     )
     target = ["-af", chain, "-ar", "48000", "-ac", "2", "-c:a", "pcm_s16le", "-f", "wav", f"file:{out.absolute()}"]
-    ffmpeg([*input_args(source), "-map", "0:a:0", *target], timeout_s=LEVEL_TIMEOUT_S)
+    done = ffmpeg([*input_args(source), "-map", "0:a:0", *target], timeout_s=LEVEL_TIMEOUT_S, loglevel="info")
+    return read_loudness(done.stderr).integrated_lufs

@@ -23,14 +23,14 @@ class Overlay:
     size_px: int
 
 
-def write_overlay(text: str, folder: Path, *, width_px: int, height_px: int) -> Overlay | None:
+def write_overlay(text: str, folder: Path, *, width_px: int, height_px: int, name: str = "overlay") -> Overlay | None:
     """None when there is nothing to see. What does not fit in MAX_LINES ends in an ellipsis."""
     size_px = max(round(min(width_px, height_px) * 0.062), 8)
     columns = max(int(width_px * SHARE_OF_WIDTH / (size_px * SIGN_WIDTH)), 4)
     lines = fitted(text, columns)
     if not lines:
         return None
-    files = tuple(folder / f"overlay-{number}.txt" for number in range(len(lines)))
+    files = tuple(folder / f"{name}-{number}.txt" for number in range(len(lines)))
     for file, line in zip(files, lines, strict=True):
         file.write_text(line, encoding="utf-8")
     return Overlay(files=files, font=font_file("".join(lines)), size_px=size_px)

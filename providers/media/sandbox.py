@@ -10,19 +10,24 @@ import json
 import math
 import os
 import shutil
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from .children import Child, close, end_all
+from .errors import BadMedia, DiskFull, MediaError, MediaTimeout, ProgramFailed, ProgramMissing, Stopped
+
+__all__ = [
+    "BadMedia", "Completed", "DiskFull", "MediaError", "MediaTimeout", "Pipe", "ProgramFailed", "ProgramMissing",
+    "Stopped", "end_all", "pipe", "program", "run", "run_python",
+]  # fmt: skip
+
 MIB = 1024 * 1024
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
-STDERR_KEPT = 64 * 1024
 FILE_SIZE_MB = 2048  # the largest file a child may write
 
 # Numbers come in as arguments; no text of a user ever becomes part of the script. What a system lacks (macOS has no
@@ -40,31 +45,6 @@ PACKAGES = {  # program: (apt, brew)
 }
 
 
-class MediaError(Exception):
-    """`message` is fit to show a user; `detail` (the last lines a program wrote) is for the log."""
-
-    def __init__(self, message: str, *, detail: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail[-2000:]
-
-
-class MediaTimeout(MediaError):
-    pass
-
-
-class Stopped(MediaError):
-    """Ended by end_all()."""
-
-
-class DiskFull(MediaError):
-    pass
-
-
-class ProgramMissing(MediaError):
-    pass
-
-
 @dataclass(frozen=True, slots=True)
 class Completed:
     stdout: bytes
@@ -72,86 +52,10 @@ class Completed:
     seconds: float
 
 
-class _Child:
-    """One running program, its stderr drained by a thread, killed by a timer when it takes too long."""
-
-    def __init__(
-        self,
-        args: Sequence[str],
-        *,
-        timeout_s: float,
-        feed: bool,
-        cwd: Path | None,
-        command: list[str],
-        environment: Mapping[str, str],
-    ) -> None:
-        self.program = Path(args[0]).name
-        self.timeout_s = timeout_s
-        self.started = time.monotonic()
-        self.reason: MediaError | None = None
-        with _lock:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=cwd,
-                env=dict(environment),
-            )
-            _running.add(self)
-        self._stderr = bytearray()
-        self._drain = threading.Thread(target=self._read_stderr, daemon=True)
-        self._drain.start()
-        self._timer = threading.Timer(timeout_s, self._too_long)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def end(self, reason: MediaError) -> None:
-        if self.process.poll() is None:
-            self.reason = self.reason or reason
-            self.process.kill()
-
-    def finish(self) -> float:
-        """Waits for the end; the seconds it took. Raises when it did not end well."""
-        self.process.wait()
-        self._timer.cancel()
-        with _lock:
-            _running.discard(self)
-        self._drain.join()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            _close(stream)
-        if self.reason is not None:
-            self.reason.detail = self.reason.detail or self.stderr[-2000:]
-            raise self.reason
-        if self.process.returncode:
-            raise self._failure()
-        return time.monotonic() - self.started
-
-    @property
-    def stderr(self) -> str:
-        return self._stderr.decode("utf-8", "replace")
-
-    def _failure(self) -> MediaError:
-        if "No space left on device" in self.stderr:
-            return DiskFull("The disk is full. Free some space, then try again.", detail=self.stderr)
-        status = self.process.returncode
-        how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
-        return MediaError(f"{self.program} {how}.", detail=self.stderr)
-
-    def _too_long(self) -> None:
-        self.end(MediaTimeout(f"{self.program} did not finish within {self.timeout_s:g} s."))
-
-    def _read_stderr(self) -> None:
-        assert self.process.stderr is not None
-        while block := self.process.stderr.read1(65536):  # type: ignore[attr-defined]
-            self._stderr += block
-            del self._stderr[:-STDERR_KEPT]
-
-
 class Pipe:
     """A program that is fed on stdin: `with pipe(args, timeout_s=60) as ffmpeg: ffmpeg.write(frame)`."""
 
-    def __init__(self, child: _Child) -> None:
+    def __init__(self, child: Child) -> None:
         self._child = child
         self._stdout = threading.Thread(target=_discard, args=(child.process.stdout,), daemon=True)
         self._stdout.start()
@@ -181,13 +85,9 @@ class Pipe:
             self._finish()
 
     def _finish(self) -> None:
-        _close(self._child.process.stdin)
+        close(self._child.process.stdin)
         self._stdout.join()
         self._child.finish()
-
-
-_lock = threading.Lock()
-_running: set[_Child] = set()
 
 
 def run(
@@ -252,14 +152,6 @@ def run_python(module: str, payload: dict[str, Any], *, timeout_s: float, memory
     return answer
 
 
-def end_all() -> None:
-    """Kills every child still running; whoever waits for one gets a MediaError."""
-    with _lock:
-        children = list(_running)
-    for child in children:
-        child.end(Stopped(f"{child.program} was ended because the work was stopped."))
-
-
 def program(name: str) -> str:
     """The full path of a program, or ProgramMissing with the way to install it."""
     found = shutil.which(name)
@@ -281,7 +173,7 @@ def _start(
     memory_mb: int,
     nice: int,
     environment: Mapping[str, str] | None = None,
-) -> _Child:
+) -> Child:
     limits = [str(math.ceil(timeout_s) * 4 + 10), str(memory_mb * 1024), str(FILE_SIZE_MB * MIB // 512)]
     command = ["sh", "-c", LIMITS_SCRIPT, "sh", *limits, program(args[0]), *args[1:]]
     if nice:
@@ -293,10 +185,10 @@ def _start(
         "MALLOC_ARENA_MAX": "2",  # else every thread reserves 64 MiB of the address space
         **(environment or {}),
     }
-    return _Child(args, timeout_s=timeout_s, feed=feed, cwd=cwd, command=command, environment=clean)
+    return Child(args, timeout_s=timeout_s, feed=feed, cwd=cwd, command=command, environment=clean)
 
 
-def _read_at_most(child: _Child, limit: int) -> bytes:
+def _read_at_most(child: Child, limit: int) -> bytes:
     assert child.process.stdout is not None
     kept = bytearray()
     while block := child.process.stdout.read1(1 << 20):  # type: ignore[attr-defined]
@@ -313,17 +205,9 @@ def _feed(stream: IO[bytes], content: bytes) -> None:
     except (BrokenPipeError, ValueError):
         pass  # it ended early; its status says whether that was an error
     finally:
-        _close(stream)
+        close(stream)
 
 
 def _discard(stream: IO[bytes]) -> None:
     while stream.read(65536):
-        pass
-
-
-def _close(stream: IO[bytes] | None) -> None:
-    try:
-        if stream is not None:
-            stream.close()
-    except (BrokenPipeError, ValueError):
         pass

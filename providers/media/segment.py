@@ -8,10 +8,11 @@ from typing import Any
 
 import ffmpeg  # type: ignore[import-untyped]
 
+from .errors import BadMedia
 from .ffmpeg import THREADS, h264_args, mp4_args, start
 from .ffprobe import DEMUXERS, VideoStream, probe, sniff
 from .overlay import Overlay, drawn
-from .sandbox import MediaError, run
+from .sandbox import run
 
 SLOWEST = 1.15
 SLOWER_THAN_THIS_IS_SLOWED = 1.005
@@ -49,7 +50,7 @@ def fit(path: Path, *, frames: int, fps: int) -> FittedClip:
     """Long enough: cut. Too short: slowed by at most 15 %, and the last frame held for what is still missing."""
     info = probe(path)
     if not info.video:
-        raise MediaError(f"The clip {path.name} has no picture.")
+        raise BadMedia(f"The clip {path.name} has no picture.")
     own_s = _own_seconds(info.video[0])
     slowed = min(max(frames / fps / own_s, 1.0), SLOWEST) if own_s > 0 else 1.0
     return FittedClip(path=path, frames=frames, slowed=slowed if slowed > SLOWER_THAN_THIS_IS_SLOWED else 1.0)
