@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from ...base import Adapter
-from ...exceptions import NotSent, Rejected
+from ...exceptions import CallError, NotSent, Rejected, Unknown
 from ...media import sandbox
+from ...media.errors import DiskFull, MediaError, ProgramMissing, Stopped
 from ...offer_spec import OfferSpec
 from ...types import Capability, Finished, Output, Recovery, Request
 from .moderation import moderate
@@ -45,8 +46,8 @@ class Studio(Adapter):
         try:
             self._be_slow()
             return make[request.capability](request)
-        except sandbox.MediaError as error:  # a missing program, a stop, a limit: nothing is lost, so try again
-            raise NotSent(error.message, detail=error.detail) from error
+        except MediaError as error:
+            raise _call_error(error) from error
 
     def _be_slow(self) -> None:
         """Waits in a child, so that what ends children ends the waiting too."""
@@ -80,6 +81,7 @@ class Studio(Adapter):
             raise Rejected(
                 f"The studio makes clips of up to {LENGTHS[-1]} s, and {request.seconds:g} s were asked for."
             )
+        sandbox.program("ffmpeg")  # missing, it is named here rather than by the child
         out = self.workdir / "clip.mp4"
         payload = {
             "image": str(picture.path),
@@ -116,6 +118,15 @@ class Studio(Adapter):
         if "refused" in answer:
             raise Rejected(str(answer["refused"]))
         return answer
+
+
+def _call_error(error: MediaError) -> CallError:
+    """Unknown costs nothing here: it is tried again a few times, then shown to a person."""
+    if isinstance(error, Stopped | DiskFull):
+        return NotSent(error.message, detail=error.detail)
+    if isinstance(error, ProgramMissing):
+        return Rejected(error.message, detail=error.detail)
+    return Unknown(error.message, detail=error.detail)
 
 
 def _one(output: Output, *, units: Mapping[str, int]) -> Finished:

@@ -96,7 +96,7 @@ class Canvas:
         """Fine grain (which also hides the steps in long gradients), a little light from the middle, then JPEG."""
         noise = np.random.default_rng(rng.getrandbits(32))
         grain = noise.standard_normal((self.h, self.w), dtype=np.float32)
-        grain = (grain + np.roll(grain, 1, 0) + np.roll(grain, 1, 1)) * np.float32(1.35)
+        grain = (grain + np.roll(grain, 1, 0) + np.roll(grain, 1, 1)) * np.float32(1.05)
         across = np.linspace(-1, 1, self.w, dtype=np.float32)[None, :]
         down = np.linspace(-1, 1, self.h, dtype=np.float32)[:, None]
         grain += 3.0 - 8.0 * (across**2 + down**2)

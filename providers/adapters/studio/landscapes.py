@@ -220,9 +220,13 @@ def _range(
         capped = [p for p in left if p[1] < foot - tall * (1 - cap)] + [
             p for p in right if p[1] < foot - tall * (1 - cap)
         ]
+        (ax, ay), (bx, by) = capped[-1], capped[0]
         hem = [
-            (capped[-1][0] + (capped[0][0] - capped[-1][0]) * t / 8, foot - tall * (1 - cap) - (t % 2) * tall * 0.07)
-            for t in range(9)
+            (
+                ax + (bx - ax) * (t + 0.6) / 8,
+                ay + (by - ay) * t / 8 + tall * (rng.uniform(0.05, 0.09) if t % 2 else 0.005),
+            )
+            for t in range(8)
         ]
         canvas.shape(capped + hem, snow, alpha=0.85)
         inner = [p for p in edge if p[1] < foot - tall * (1 - cap * 0.8)]

@@ -60,7 +60,7 @@ SUITS: dict[str, tuple[str, ...]] = {
     "botanical": ("garden", "blossom", "autumn", "meadow", "clay"),
     "waves": ("ocean", "dusk", "blossom", "meadow", "frost", "desert"),
     "orbits": ("night", "dusk", "storm", "dawn", "ocean"),
-    "terraces": ("ocean", "dawn", "clay", "garden", "dusk", "frost"),
+    "terraces": ("ocean", "dawn", "clay", "blossom", "dusk", "frost"),
     "arcs": ("clay", "blossom", "garden", "dawn", "autumn"),
     "still_life": ("clay", "garden", "autumn", "blossom", "dawn", "storm"),
     "doorway": ("clay", "desert", "dawn", "ocean", "blossom", "dusk"),

@@ -155,3 +155,10 @@ def test_a_picture_that_cannot_be_read_is_refused_with_the_remedy(studio, tmp_pa
     source = InputFile(path=tmp_path / "bad.jpg", sha256="", media_type="image/jpeg", role="image")
     with pytest.raises(Rejected, match="cannot be read. Make or upload it again"):
         studio(Capability.CLIP, inputs=(source,), width=320, height=180, seconds=2)
+
+
+def test_a_missing_encoder_is_named_with_the_way_to_install_it(studio, picture, monkeypatch):
+    source = picture(width=320, height=180)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(Rejected, match="ffmpeg is not installed.*apt-get install ffmpeg"):
+        studio(Capability.CLIP, inputs=(source,), width=160, height=90, seconds=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -10,8 +11,9 @@ import pytest
 
 from providers.adapters.studio import Studio
 from providers.adapters.studio.moderation import WORDS
-from providers.exceptions import NotSent, Rejected
+from providers.exceptions import NotSent, Rejected, Unknown
 from providers.media import sandbox
+from providers.media.errors import DiskFull, MediaTimeout, ProgramFailed, ProgramMissing, Stopped
 from providers.types import Capability, Recovery
 
 
@@ -38,6 +40,25 @@ def test_ending_all_children_ends_its_slowness_too(studio):
     with pytest.raises(NotSent, match="work was stopped"):
         studio(Capability.MODERATION, "a harbour", options={"slow_s": 30})
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "error, raised",
+    [
+        (Stopped("The work was stopped."), NotSent),
+        (DiskFull("The disk is full."), NotSent),
+        (ProgramMissing("ffmpeg is not installed."), Rejected),
+        (ProgramFailed("python was ended by signal 9."), Unknown),
+        (MediaTimeout("python did not finish within 54 s."), Unknown),
+    ],
+)
+def test_what_passes_by_itself_is_tried_again_and_the_rest_a_few_times(studio, monkeypatch, error, raised):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(sandbox, "run_python", fail)
+    with pytest.raises(raised, match=re.escape(error.message)):
+        studio(Capability.IMAGE, "sea", width=96, height=64)
 
 
 def test_the_workers_process_loads_neither_pillow_nor_numpy():
