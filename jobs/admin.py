@@ -1,0 +1,111 @@
+"""Budgets and projects are edited here; attempts, the ledger and decisions are only read.
+
+The admin of django-q2's schedules and queue is taken away: a schedule accepts the name of any function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from .models import Attempt, Batch, Budget, Decision, LedgerEntry, Membership, Notice, Project, Review, Step
+
+for queue_model in (Schedule, OrmQ, Success, Failure):
+    if admin.site.is_registered(queue_model):
+        admin.site.unregister(queue_model)
+
+
+class ReadOnly(admin.ModelAdmin[Any]):
+    list_per_page = 50
+    show_full_result_count = False  # these tables grow to a million rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+class MembershipInline(admin.TabularInline[Membership, Project]):
+    model = Membership
+    extra = 1
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin[Project]):
+    list_display = ("name", "aspect_ratio", "short_side", "language", "profile")
+    prepopulated_fields: ClassVar[dict[str, Sequence[str]]] = {"slug": ("name",)}
+    inlines = (MembershipInline,)
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin[Budget]):
+    list_display = ("__str__", "scope", "cap_micro", "reserved_micro", "at_risk_micro", "spent_micro")
+    list_editable = ("cap_micro",)
+    list_filter = ("scope",)
+    list_select_related = ("project", "batch", "provider")
+    fields = ("scope", "project", "batch", "provider", "cap_micro")
+    raw_id_fields = ("batch",)
+
+
+@admin.register(Batch)
+class BatchAdmin(admin.ModelAdmin[Batch]):
+    """Only what says how batches share their providers; the rest is on the batch's own page."""
+
+    list_display = ("name", "project", "strategy", "priority", "weight", "created_at", "finished_at")
+    list_editable = ("priority", "weight")
+    list_filter = ("strategy", "project")
+    fields = ("priority", "weight")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Step)
+class StepAdmin(ReadOnly):
+    list_display = ("pk", "stage", "state", "reason", "video", "round", "provider", "not_before", "message")
+    list_filter = ("state", "reason", "stage", "provider")
+    list_select_related = ("video", "provider")
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnly):
+    list_display = ("tag", "provider", "capability", "outcome", "sent_at", "ended_at", "reserved_micro", "cost_micro")
+    list_filter = ("outcome", "provider", "capability")
+    list_select_related = ("provider",)
+    search_fields = ("tag", "external_id")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(ReadOnly):
+    list_display = ("pk", "at", "kind", "provider", "batch", "reserved_micro", "at_risk_micro", "spent_micro", "note")
+    list_filter = ("kind", "provider")
+    list_select_related = ("provider", "batch")
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnly):
+    list_display = ("at", "kind", "by", "step", "amount_micro", "note")
+    list_select_related = ("by", "step")
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnly):
+    list_display = ("at", "verdict", "reason", "by", "asset", "note", "undone_at")
+    list_select_related = ("by", "asset")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnly):
+    list_display = ("at", "text")
