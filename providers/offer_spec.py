@@ -13,5 +13,6 @@ class OfferSpec:
     name: str  # the vendor's own name of the model
     label: str
     lengths: tuple[int, ...] = ()  # whole seconds that clips are sold in; () when length is no matter
-    voices: tuple[str, ...] = ()  # names for Request.voice; the first that fits a language is its default
+    # (language, name for Request.voice, label); the first of a language is its default
+    voices: tuple[tuple[str, str, str], ...] = ()
     max_prompt: int = 0  # characters; 0 when no limit is known

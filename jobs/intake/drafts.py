@@ -5,7 +5,6 @@ Nothing but the draft row exists until `confirm`, which makes the batch with its
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,8 +130,7 @@ def offered_by(project: Project) -> Offered:
     voices: dict[str, list[str]] = defaultdict(list)
     offers = Offer.objects.filter(capability=Capability.VOICEOVER, enabled=True, provider__enabled=True)
     for offer in offers.order_by("pk").values_list("voices", flat=True):
-        for voice in offer:
-            language, name = _language_and_name(voice)
+        for language, name, _label in offer:
             voices[language].append(name)
     return Offered(language=project.batch_settings().language, voices=dict(voices))
 
@@ -211,13 +209,6 @@ def topic_rows(rows: Iterable[CheckedRow], *, use: Collection[RowState]) -> list
     """Duplicates within the list and rows that need a fix are never used, whatever `use` says."""
     usable = set(use) & {RowState.READY, RowState.EARLIER}
     return [TopicRow(topic=row.topic, notes=row.notes, overrides=row.overrides) for row in rows if row.state in usable]
-
-
-def _language_and_name(voice: str | Sequence[str]) -> tuple[str, str]:
-    """A voice is written as [language, name, label], or as a name that begins with its language: `en-gb+f2`."""
-    if isinstance(voice, str):
-        return re.split(r"[-_+]", voice, maxsplit=1)[0].lower(), voice
-    return voice[0], voice[1]
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------

@@ -2,11 +2,19 @@ from __future__ import annotations
 
 from ...offer_spec import OfferSpec
 from ...types import Capability
-from .voice import VOICES
+from .voice import LANGUAGE_NAMES, VOICES
 
 LENGTHS = tuple(range(1, 21))  # of clips, in seconds
 LONGEST_TEXT = 5000
 LONGEST_TOPIC = 20_000
+
+
+def label_of(language: str, name: str) -> str:
+    """ "en-us+f3" is "English (en-us), woman 3"."""
+    accent, _, speaker = name.partition("+")
+    who = {"f": "woman", "m": "man"}.get(speaker[:1], "")
+    return f"{LANGUAGE_NAMES[language]} ({accent})" + (f", {who} {speaker[1:]}" if who else "")
+
 
 OFFERS = (
     OfferSpec(capability=Capability.SCRIPT, name="studio-script", label="Sentence patterns", max_prompt=LONGEST_TOPIC),
@@ -16,7 +24,7 @@ OFFERS = (
         capability=Capability.VOICEOVER,
         name="studio-voice",
         label="eSpeak NG",
-        voices=tuple(name for names in VOICES.values() for name in names),
+        voices=tuple((language, name, label_of(language, name)) for language in VOICES for name in VOICES[language]),
         max_prompt=LONGEST_TEXT,
     ),
     OfferSpec(capability=Capability.MODERATION, name="studio-word-list", label="Word list"),

@@ -147,4 +147,5 @@ def test_no_bracket_or_control_character_is_left():
 
 def test_the_offered_voices_are_those_it_has():
     (offer,) = (offer for offer in OFFERS if offer.capability is Capability.VOICEOVER)
-    assert set(offer.voices) == {name for names in VOICES.values() for name in names}
+    offered = [(language, name) for language, name, _label in offer.voices]
+    assert offered == [(language, name) for language in VOICES for name in VOICES[language]]
