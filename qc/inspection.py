@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from providers.media.errors import BadMedia
 from providers.media.ffmpeg import still
 
 from .judging import judge_all
@@ -94,8 +95,12 @@ def _measure(path: Path, *, kind: str, thumbnail: Path | None) -> Facts:
 
 def _write_poster(path: Path, out: Path, facts: Facts) -> None:
     width, duration_s = getattr(facts, "width", 0), getattr(facts, "duration_s", 0.0)
-    if width:
+    if not width:
+        return
+    try:
         still(path, out, at_s=duration_s * POSTER_AT, width=min(THUMBNAIL_WIDTH, width))
+    except BadMedia:  # there is none after that moment: a single frame, or one that is held
+        still(path, out, width=min(THUMBNAIL_WIDTH, width))
 
 
 def _sha256(path: Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from providers.media.errors import MediaError
 from providers.media.ffmpeg import decode
 from providers.media.ffprobe import MediaInfo, probe
-from providers.media.sandbox import MediaError
 
 from ..types import ClipFacts
 from .failure import sentence_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from providers.media.sandbox import MediaError, run_python
+from providers.media.errors import MediaError, ProgramFailed
+from providers.media.sandbox import run_python
 
 from ..types import ImageFacts
 from .failure import sentence_of
@@ -25,7 +26,9 @@ def measure_image(path: Path, *, thumbnail: Path | None = None, thumbnail_width:
     try:
         answer = run_python("qc.measure.picture", payload, timeout_s=TIMEOUT_S, memory_mb=MEMORY_MB)
     except MediaError as error:
-        if "failed with status" in error.message:  # no finding about the picture: it answers those with a sentence
-            raise
+        if isinstance(error, ProgramFailed) and "by signal" not in error.message:
+            raise  # a crash of the decoder is the picture's doing; what the child has not caught is not
         return ImageFacts(error=sentence_of(error), size_bytes=size_bytes)
+    if "unreadable" in answer:
+        return ImageFacts(error=answer["unreadable"], size_bytes=size_bytes)
     return ImageFacts(size_bytes=size_bytes, **answer)

@@ -99,7 +99,7 @@ def main() -> None:
         answer, shown = read(Path(asked["path"]))
     except Exception as error:  # whatever a broken file provokes in a decoder is a finding about that file
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        answer = {"error": _explained(error)}
+        answer = {"unreadable": _explained(error)}
     else:
         if asked["thumbnail"]:
             _write_thumbnail(shown, Path(asked["thumbnail"]), asked["width"])

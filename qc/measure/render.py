@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from providers.media.audio import Loudness, measure_loudness
+from providers.media.errors import MediaError
 from providers.media.ffmpeg import decode
 from providers.media.ffprobe import probe
-from providers.media.sandbox import MediaError
 
 from ..types import RenderFacts
 from .clip import what_is_no_video

@@ -132,6 +132,11 @@ MAKERS: dict[str, Callable[[Folder, Path], None]] = {
         *H264, "-c:a", "aac", "-af", "volume=-0.5dB,aformat=channel_layouts=mono", *FAST_START, inputs=(PICTURE, TONE)
     ),
     "silent_picture.mp4": coded(*H264, inputs=(PICTURE,), s=1),
+    "one_frame.mp4": coded(*H264, "-frames:v", "1", inputs=(PICTURE,)),
+    "slow.mp4": coded(*H264, "-r", "5", inputs=(PICTURE,)),
+    "wide.mp4": coded(*H264, inputs=("color=size=9000x64:rate=25:duration={s}",), s=0.1),
+    "streams.mp4": lambda folder, path: many_streams(path),
+    "hours.mp4": lambda folder, path: claims_ten_hours(folder, path),
     "playlist.mp4": written("#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\nfile:///etc/passwd\n"),
     "script.mp4": written("ffconcat version 1.0\nfile clip.mp4\n"),
     # voices
@@ -140,9 +145,42 @@ MAKERS: dict[str, Callable[[Folder, Path], None]] = {
     "pause.wav": voice("volume=0.5:enable='lt(t,1)',volume=0:enable='between(t,1,3)'"),
     "mute.wav": voice("volume=0"),
     "loud.wav": voice("volume=40"),
+    "half.mp3": half_of("voice.mp3"),
+    "half.wav": half_of("voice.wav"),
+    "streamed.wav": lambda folder, path: streamed(folder.get("voice.wav"), path),
+    "cover.mp3": lambda folder, path: with_cover(folder, path),
     "cut.mp3": lambda folder, path: path.write_bytes(folder.get("voice.mp3").read_bytes()[:100]),
     "text.mp3": written("This is what the voice should have said.\n" * 20),
 }
+
+
+def streamed(whole: Path, path: Path) -> None:
+    """A WAV as vendors send it while they speak: its header does not know the length yet."""
+    content = bytearray(whole.read_bytes())
+    at = content.index(b"data") + 4
+    content[4:8] = content[at : at + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+
+
+def with_cover(folder: Folder, path: Path) -> None:
+    sources = ["-i", str(folder.get("voice.mp3")), "-i", str(folder.get("good.jpg"))]
+    ffmpeg(*sources, "-map", "0:a", "-map", "1:v", "-c", "copy", "-disposition:v", "attached_pic", str(path))
+
+
+def many_streams(path: Path) -> None:
+    sounds = [word for _ in range(20) for word in ("-map", "1:a")]
+    inputs = ["-f", "lavfi", "-i", PICTURE.format(s=1), "-f", "lavfi", "-i", TONE.format(s=1)]
+    ffmpeg(*inputs, "-map", "0:v", *sounds, *H264, "-c:a", "aac", str(path))
+
+
+def claims_ten_hours(folder: Folder, path: Path) -> None:
+    """The length in the headers of film and tracks is made 18,000 times what it is."""
+    content = bytearray(folder.get("clip.mp4").read_bytes())
+    for box, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
+        start = content.index(box) + at
+        length = int.from_bytes(content[start : start + 4], "big")
+        content[start : start + 4] = min(length * 18000, 2**31).to_bytes(4, "big")
+    path.write_bytes(content)
 
 
 def two_hues() -> Image.Image:

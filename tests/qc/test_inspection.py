@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from providers.media import sandbox
-from providers.media.sandbox import ProgramMissing, Stopped
+from providers.media.errors import ProgramMissing, Stopped
 from qc.inspection import examine
 from qc.types import Expectations, Limits, Status
 
@@ -72,6 +72,8 @@ def test_a_picture_that_cannot_be_read_leaves_no_thumbnail(media, tmp_path):
     [
         ("clip", "clip.mp4", []),
         ("clip", "old.mp4", ["clip.codec"]),
+        ("clip", "slow.mp4", ["clip.frame_rate"]),
+        ("clip", "one_frame.mp4", ["clip.duration"]),
         ("clip", "cut.mp4", ["clip.decodes"]),
         ("render", "video.mp4", ["render.loudness"]),
         ("render", "silent_picture.mp4", ["render.duration", "render.streams"]),
@@ -97,6 +99,8 @@ def test_a_poster_is_a_picture_of_the_clip(media, tmp_path):
     [
         ("voice.mp3", []),
         ("voice.wav", []),
+        ("streamed.wav", []),
+        ("cover.mp3", []),
         ("pause.wav", ["voiceover.silence"]),
         ("mute.wav", ["voiceover.silence"]),
         ("loud.wav", ["voiceover.clipping"]),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from providers.media.sandbox import MediaError
+from providers.media.errors import MediaError
 from qc.measure.image import measure_image
 
 
