@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from jobs.settings_types import BatchSettings
 from jobs.stages import script as script_stage
 from jobs.states import Stage, State, Verdict
 from jobs.transactions import atomically
+from providers.media.errors import DiskFull, ProgramMissing, Stopped
 from qc import inspection
 from qc.inspection import Examined
 from qc.types import Expectations, Limits
@@ -25,6 +26,7 @@ from . import assets
 from .rows import move, still_ours
 
 log = logging.getLogger(__name__)
+PUT_OFF = timedelta(seconds=3)
 THUMBNAILED = {Stage.IMAGE.value, Stage.CLIP.value, Stage.RENDER.value}
 KIND_OF = {Stage.TOPIC_MODERATION.value: "moderation", Stage.TEXT_MODERATION.value: "moderation"}
 
@@ -49,8 +51,9 @@ class CheckTicket:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     ticket: CheckTicket
-    examined: Examined | None  # None: the examination itself broke
+    examined: Examined | None  # None: the examination itself broke, or says nothing about the file
     broke: str = ""
+    put_off: str = ""  # why it is examined again later
 
 
 def examine(ticket: CheckTicket) -> Checked:
@@ -65,6 +68,8 @@ def examine(ticket: CheckTicket) -> Checked:
             limits=ticket.limits,
             thumbnail=thumbnail,
         )
+    except (Stopped, DiskFull, ProgramMissing) as error:
+        return Checked(ticket=ticket, examined=None, put_off=error.message)
     except Exception as error:
         log.exception("step %s: its file could not be examined", ticket.step_id)
         return Checked(ticket=ticket, examined=None, broke=f"{type(error).__name__}: {error}")
@@ -135,7 +140,9 @@ def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
     made = Asset.objects.in_bulk([check.ticket.asset_id for check in mine])
     for check in mine:
         step = ours[check.ticket.step_id]
-        if check.examined is None:
+        if check.put_off:
+            _put_off(step, check.put_off, now)
+        elif check.examined is None:
             _broke(step, check, now)
         else:
             _judge(step, made[check.ticket.asset_id], check, videos[step.video_id], now)
@@ -157,6 +164,17 @@ def _judge(step: Step, asset: Asset, check: Checked, video: Video, now: datetime
         script_stage.apply(video, asset, now)
     asset.save()
     move([step], frm=State.CHECKING, to=State.DONE, finished_at=now, owner=None, lease_until=None, crash_count=0)
+
+
+def _put_off(step: Step, why: str, now: datetime) -> None:
+    """Nothing is known of the file: it stays where it is and is looked at again."""
+    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.CHECKING).update(
+        owner=None,
+        lease_until=None,
+        not_before=now + PUT_OFF,
+        crash_count=max(0, step.crash_count - 1),
+        message=why[:500],
+    )
 
 
 def _broke(step: Step, check: Checked, now: datetime) -> None:

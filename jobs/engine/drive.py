@@ -294,18 +294,12 @@ class Drive:
             ("poll", settle.settle_polls),
             ("find", reconcile.settle_found),
             ("fetch", settle.settle_fetches),
-            ("check", self._settle_checks),
+            ("check", checking.settle_checks),
         ):
             if found.get(kind):
                 book(found[kind], now)
         if found.get("call"):
             self.retry_at.clear()  # places are free again
-
-    def _settle_checks(self, checks: list[checking.Checked], now: datetime) -> None:
-        if self.stopping.is_set():  # examinations ended with the engine say nothing about the files
-            checks = [check for check in checks if check.examined is not None and check.examined.passed]
-        if checks:
-            checking.settle_checks(checks, now)
 
     def _nap_s(self, *, busy: bool) -> float:
         if busy:
