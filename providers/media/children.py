@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import threading
 import time
@@ -13,6 +14,9 @@ from typing import IO
 from .errors import DiskFull, MediaError, MediaTimeout, ProgramFailed, Stopped
 
 STDERR_KEPT = 64 * 1024
+# Somebody else's doing, no fault of the file: it may be tried again.
+KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FFMPEG_INTERRUPTED = 255  # it catches SIGTERM and SIGINT, tidies up and ends with this
 
 _lock = threading.Lock()
 _running: set[Child] = set()
@@ -81,6 +85,8 @@ class Child:
         if "No space left on device" in self.stderr:
             return DiskFull("The disk is full. Free some space, then try again.", detail=self.stderr)
         status = self.process.returncode
+        if -status in KILLS or (self.program == "ffmpeg" and status == FFMPEG_INTERRUPTED):
+            return Stopped(f"{self.program} was ended from outside.", detail=self.stderr)
         how = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
         return ProgramFailed(f"{self.program} {how}.", detail=self.stderr)
 

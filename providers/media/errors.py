@@ -17,7 +17,7 @@ class MediaTimeout(MediaError):
 
 
 class Stopped(MediaError):
-    """Ended by end_all()."""
+    """Ended by end_all() or killed from outside; nothing is said about the file."""
 
 
 class DiskFull(MediaError):

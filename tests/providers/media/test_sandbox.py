@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from providers.media import sandbox
+from providers.media.children import FFMPEG_INTERRUPTED
 from providers.media.sandbox import MediaError, MediaTimeout, ProgramMissing, Stopped
 
 
@@ -83,6 +84,20 @@ def test_end_all_ends_a_running_program_and_its_waiter_is_told():
         sandbox.end_all()
         waiter.join(0.05)
     assert isinstance(caught[0], Stopped)
+
+
+@pytest.mark.parametrize("kill", ["KILL", "TERM", "INT"])
+def test_a_program_killed_from_outside_is_told_from_one_that_failed(kill):
+    with pytest.raises(Stopped):
+        sandbox.run(["sh", "-c", f"kill -{kill} $$; sleep 30"], timeout_s=20)
+
+
+@pytest.mark.ffmpeg
+def test_an_interrupted_ffmpeg_is_told_from_a_damaged_file():
+    endless = "ffmpeg -nostdin -loglevel info -f lavfi -i nullsrc -f null - 2>&1 & read x; kill -TERM $!; wait $!"
+    with pytest.raises(MediaError) as caught:
+        sandbox.run(["sh", "-c", f"sleep 0.5 | ({endless})"], timeout_s=20)
+    assert f"status {FFMPEG_INTERRUPTED}" in caught.value.message
 
 
 def test_a_pipe_feeds_a_program_until_the_block_ends(tmp_path: Path):
