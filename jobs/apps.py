@@ -5,3 +5,6 @@ from django.apps import AppConfig
 
 class JobsConfig(AppConfig):
     name = "jobs"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401  # registers them; it needs the settings

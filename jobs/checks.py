@@ -1,0 +1,62 @@
+"""Settings that would lose work or money if they disagreed; `manage.py check` and every start look at them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from providers import registry
+
+
+@register(Tags.compatibility)
+def deadlines_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """A call must end before django-q2 ends the process that makes it."""
+    problems: list[CheckMessage] = []
+    for slug, adapter in registry.all_adapters().items():
+        longest = max((adapter.deadline_of(capability) for capability in adapter.capabilities), default=0.0)
+        if longest > settings.LONGEST_CALL_S:
+            problems.append(
+                Error(
+                    f"{slug} may take {longest:g} s for a call, and LONGEST_CALL_S is {settings.LONGEST_CALL_S} s.",
+                    hint="Lower the adapter's deadline_s, or raise LONGEST_CALL_S in the settings.",
+                    id="jobs.E001",
+                )
+            )
+    return problems
+
+
+@register(Tags.compatibility)
+def clusters_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    clusters = {settings.Q_CLUSTER["name"]: settings.Q_CLUSTER, **settings.Q_CLUSTER["ALT_CLUSTERS"]}
+    problems: list[CheckMessage] = []
+    if set(clusters) != set(settings.ROLES):
+        problems.append(Error("Q_CLUSTER names other clusters than ROLES.", id="jobs.E002"))
+    least = settings.DRIVE_SLICE_S + settings.LONGEST_CALL_S
+    for name, cluster in clusters.items():
+        if not least < cluster["timeout"] < cluster["retry"]:
+            problems.append(
+                Error(
+                    f"Cluster {name}: its timeout must be above {least} s (a slice and the longest call), "
+                    f"and its retry above its timeout.",
+                    hint="Derive both from DRIVE_SLICE_S and LONGEST_CALL_S, as the settings do.",
+                    id="jobs.E003",
+                )
+            )
+        if cluster["workers"] < 2:
+            problems.append(Error(f"Cluster {name} needs 2 workers: a drive's successor overlaps it.", id="jobs.E004"))
+    return problems
+
+
+@register(Tags.files)
+def folders_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    folders = (settings.DATA_DIR, settings.MEDIA_ROOT, settings.WORK_ROOT, settings.LOCK_ROOT)
+    return [
+        Error(f"The folder {folder} cannot be written.", hint="Make it writable or set VIDBATCH_DATA.", id="jobs.E005")
+        for folder in folders
+        if not os.access(folder, os.W_OK | os.X_OK)
+    ]

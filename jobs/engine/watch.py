@@ -1,0 +1,74 @@
+"""What the supervisor asks from outside: is there work, is it driven, and the queue of wake-ups."""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+from django_q.brokers import get_broker
+
+from jobs.models import Attempt, Step, Video, Worker
+from jobs.states import State
+from providers import registry
+from providers.models import Provider
+
+from . import worker
+from .drive import GENERATION, MEDIA_SLUG
+
+RECENTLY = timedelta(seconds=10)
+
+
+def work_is_due(role: str, now: datetime) -> bool:
+    """True when a drive of this role could move something just now."""
+    if Video.objects.filter(needs_advance=True).exists():
+        return True
+    here = Q(provider__slug=MEDIA_SLUG)
+    due = Step.objects.filter(not_before__lte=now)
+    if role == GENERATION:
+        called = Q(state__in=(State.READY, State.CLAIMED, State.RUNNING, State.UNKNOWN)) & ~here
+        return due.filter(called | Q(state=State.FETCHING)).exists()
+    return due.filter(Q(state=State.CHECKING) | Q(state__in=(State.READY, State.CLAIMED)) & here).exists()
+
+
+def last_seen(role: str) -> datetime | None:
+    """When a drive of this role was last seen; one that drains counts."""
+    latest = Worker.objects.filter(role=role).order_by("-seen_at").values_list("seen_at", flat=True)
+    return latest.first()
+
+
+def is_driven(role: str, now: datetime) -> bool:
+    return Worker.objects.filter(role=role, ended_at=None, seen_at__gt=now - RECENTLY).exists()
+
+
+def bury_dead(role: str, now: datetime) -> int:
+    """Marks drives of this host that died without a word as ended; how many."""
+    dead = [row.pk for row in _alleged(role) if worker.is_dead(str(row.pk))]
+    return Worker.objects.filter(pk__in=dead, ended_at=None).update(ended_at=now) if dead else 0
+
+
+def living(role: str) -> int:
+    """How many drives of this role are at work on this host."""
+    return sum(not worker.is_dead(str(row.pk)) for row in _alleged(role))
+
+
+def paid_calls() -> int:
+    """How many calls that cost money are being sent just now."""
+    slugs = Provider.objects.values_list("slug", flat=True)
+    paid = [slug for slug in slugs if slug in registry.all_adapters() and not registry.get(slug).local]
+    sending = Attempt.objects.filter(outcome=Attempt.Outcome.NONE, step__state=State.CLAIMED)
+    return sending.filter(provider__slug__in=paid).count()
+
+
+def _alleged(role: str) -> QuerySet[Worker]:
+    return Worker.objects.filter(role=role, host=socket.gethostname(), ended_at=None)
+
+
+def queued(role: str) -> int:
+    """Wake-ups that no cluster has taken yet."""
+    return int(get_broker(role).queue_size())
+
+
+def clear_queue(role: str) -> None:
+    """Wake-ups of an earlier life would pile up; also those that its clusters had taken."""
+    get_broker(role).delete_queue()
