@@ -36,10 +36,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, topics: Path, project: str, wait: bool, **options: Any) -> None:
         chosen = _project(project)
         rows = self._read(chosen, topics)
-        if wait and not all(watch.is_driven(role, timezone.now()) for role in settings.ROLES):
-            raise CommandError(
-                "Nothing works on batches just now. Start vidbatch with `make run`.", returncode=BAD_INPUT
-            )
+        if wait and not _is_driven():
+            raise CommandError(ASLEEP, returncode=BAD_INPUT)
         strategy = {"strategy": options["strategy"]} if options["strategy"] else {}
         batch = create_batch(
             chosen,

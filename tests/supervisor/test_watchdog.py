@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from jobs.engine import watch, worker
+from jobs.models import Notice, Step, Worker
+from jobs.states import State
+from jobs.tasks import enqueue
+from tests.factories import a_batch
+from vidbatch_site.supervisor import watchdog
+from vidbatch_site.supervisor.watchdog import Watchdog
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _one_connection(monkeypatch):
+    """A test's transaction is its connection's."""
+    monkeypatch.setattr(watchdog, "close_old_connections", lambda: None)
+
+
+class Scene:
+    """A watchdog with a clock of its own."""
+
+    def __init__(self, role="generation"):
+        self.seconds, self.restarts = 0.0, 0
+        self.dog = Watchdog(role, restart=self.restart, tick=lambda: self.seconds)
+
+    def restart(self):
+        self.restarts += 1
+
+    def after(self, seconds):
+        self.seconds += seconds
+        self.dog.look()
+        return self
+
+
+def wake_ups(role="generation"):
+    return OrmQ.objects.filter(key=role).count()
+
+
+def test_work_that_nobody_drives_for_15_s_is_woken_once_and_said():
+    a_batch()
+    scene = Scene().after(0).after(14)
+    assert (wake_ups(), Notice.objects.count()) == (0, 0)
+    scene.after(2)
+    scene.after(2)
+    assert wake_ups() == 1
+    assert [notice.text for notice in Notice.objects.all()] == ["Nobody worked on generation for 16 s; it was woken."]
+    assert scene.restarts == 0
+
+
+def test_a_cluster_that_is_deaf_for_30_s_is_restarted_once_and_said():
+    a_batch()
+    scene = Scene().after(0).after(16).after(15).after(2)
+    assert scene.restarts == 1
+    assert "started anew" in Notice.objects.first().text
+
+
+def test_a_drive_that_is_seen_now_and_then_is_left_alone():
+    a_batch()
+    row = worker.enlist("generation", timezone.now())
+    scene = Scene()
+    for second in range(10):
+        Worker.objects.filter(pk=row.pk).update(seen_at=timezone.now() + timedelta(seconds=second), draining=True)
+        scene.after(10)
+    worker.let_go(str(row.pk))
+    assert (scene.restarts, Notice.objects.count(), wake_ups()) == (0, 0, 0)
+
+
+def test_nothing_due_means_no_alarm():
+    scene = Scene().after(0).after(100).after(100)
+    assert (scene.restarts, Notice.objects.count(), wake_ups()) == (0, 0, 0)
+
+
+def test_a_drive_that_died_is_followed_at_once_without_a_notice():
+    row = worker.enlist("generation", timezone.now())
+    worker.let_go(str(row.pk))  # as if the process had died
+    Scene().after(0)
+    row.refresh_from_db()
+    assert row.ended_at is not None
+    assert (wake_ups(), Notice.objects.count()) == (1, 0)
+
+
+def test_a_wake_up_that_still_waits_is_not_doubled():
+    a_batch()
+    scene = Scene().after(0)
+    enqueue("generation")
+    OrmQ.objects.update(lock=timezone.now() - timedelta(seconds=1))
+    scene.after(16)
+    assert wake_ups() == 1
+
+
+def test_work_is_due_for_the_role_that_can_move_it():
+    batch = a_batch()
+    now = timezone.now()
+    assert (watch.work_is_due("generation", now), watch.work_is_due("media", now)) == (True, False)
+    Step.objects.filter(batch=batch).update(state=State.CHECKING)
+    assert (watch.work_is_due("generation", now), watch.work_is_due("media", now)) == (False, True)
+    Step.objects.filter(batch=batch).update(state=State.ATTENTION)
+    assert (watch.work_is_due("generation", now), watch.work_is_due("media", now)) == (False, False)
