@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Q
 
 from jobs.models import Asset, Batch, Scene, Step, Video
-from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due
+from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due, over
 from jobs.routing import OfferFacts, choose
 from jobs.settings_types import BatchSettings
-from jobs.states import OPEN, USABLE, Stage, State
-from jobs.strategies import NOTHING_OWED, gate_of, has_gates, rank_of
+from jobs.states import OPEN, USABLE, Reason, Stage, State
+from jobs.strategies import NOTHING_OWED, gate_of, has_gates, open_gate, rank_of
 from providers.models import Lane, Offer
 
 AT_ONCE = 200  # videos in one go
@@ -33,18 +33,17 @@ def advance(video_ids: Iterable[int], now: datetime, *, not_before: datetime | N
     )
     market = _Market()
     facts = _gather(videos, market)
-    plans = {video.pk: due(facts[video.pk]) if video.cancelled_at is None else Plan() for video in videos}
+    plans = {video.pk: (due if video.cancelled_at is None else over)(facts[video.pk]) for video in videos}
     stale = [step_id for plan in plans.values() for step_id in plan.stale]
     if stale:
-        Step.objects.filter(pk__in=stale, state__in=(State.READY, State.ATTENTION)).update(
-            state=State.CANCELLED, finished_at=now, message="No longer wanted."
-        )
+        idle = Step.objects.filter(pk__in=stale, state__in=(State.READY, State.ATTENTION))
+        idle.exclude(reason=Reason.DECISION).update(state=State.CANCELLED, finished_at=now, message="No longer wanted.")
     for video in videos:
         _revive(video, plans[video.pk])
     unsold = _insert(videos, plans, facts, market, not_before or now)
     for video in videos:
         _tell(video, plans[video.pk], unsold.get(video.pk), now)
-    _open_gates({video.batch_id: video.batch for video in videos}.values(), now)
+    _open_gates((video.batch_id for video in videos), now)
 
 
 def mark(video_ids: Iterable[int]) -> None:
@@ -223,21 +222,22 @@ def _state_of(video: Video, plan: Plan, unsold: str | None) -> tuple[Video.State
     return (Video.State.RUNNING if video.started_at else Video.State.WAITING), ""
 
 
-def _open_gates(batches: Iterable[Batch], now: datetime) -> None:
-    """Moves the open gate of gated batches, and ends those whose videos are all over."""
-    for batch in batches:
-        videos = Video.objects.filter(batch=batch)
-        left = videos.filter(finished_at=None, cancelled_at=None)
+def _open_gates(batch_ids: Iterable[int], now: datetime) -> None:
+    """Moves the open gate of gated batches, and ends those whose videos are all over.
+
+    Under the batch's lock: of two videos that come to their end at once, the later one must see the other.
+    """
+    for batch in Batch.objects.select_for_update().filter(pk__in=set(batch_ids)).order_by("pk"):
+        left = Video.objects.filter(batch=batch, finished_at=None, cancelled_at=None)
         over = now if not left.exists() else None
         if (over is None) != (batch.finished_at is None) and batch.cancelled_at is None:
-            batch.finished_at = over
             Batch.objects.filter(pk=batch.pk).update(finished_at=over)
         if has_gates(batch.batch_settings):
-            gate = left.aggregate(lowest=Min("owes_gate"))["lowest"]
-            gate = NOTHING_OWED if gate is None else gate
+            gate = open_gate(left.order_by().values_list("owes_gate", flat=True).distinct())
             pause = timedelta(seconds=batch.batch_settings.chunk_pause_s) if batch.strategy == "chunked" else None
-            later = Q(open_gate__lt=gate)
-            # Up with a pause, down at once: a regenerated step must not wait for the rest of the batch.
-            Batch.objects.filter(later, pk=batch.pk).update(
-                open_gate=gate, gate_opens_at=now + pause if pause and batch.open_gate else None
-            )
+            # Only ever up, so that a regenerated step need not wait for the rest of the batch. Where everything waits
+            # for people nothing is owed: then it stays, for the order goes on when they have decided.
+            if batch.open_gate < gate < NOTHING_OWED:
+                Batch.objects.filter(pk=batch.pk).update(
+                    open_gate=gate, gate_opens_at=now + pause if pause and batch.open_gate else None
+                )

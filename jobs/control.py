@@ -13,6 +13,8 @@ from jobs.advance import advance, mark
 from jobs.models import Attempt, Batch, Budget, Decision, LedgerEntry, Step, Video
 from jobs.states import Reason, State
 from jobs.transactions import atomically
+from providers import registry
+from providers.base import Adapter
 
 AT_ONCE = 200
 
@@ -62,6 +64,7 @@ def _cancel(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
     if how is Cancel.EVERYTHING:
         idle += [State.FETCHING, State.CHECKING]
         steps.filter(state__in=(State.CLAIMED, State.RUNNING)).update(cancel_asked=True, not_before=now)
+        steps.filter(state=State.UNKNOWN).update(cancel_asked=True)
     steps.filter(state__in=idle).exclude(reason=Reason.DECISION).update(
         state=State.CANCELLED, finished_at=now, owner=None, lease_until=None, fence=F("fence") + 1
     )
@@ -97,7 +100,7 @@ def try_again(step: Step, by: User, now: datetime) -> None:
     if step.reason == Reason.DECISION:
         _resolve(step, spent=False, outcome=Attempt.Outcome.GIVEN_UP, now=now)
     Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(
-        state=State.READY, reason="", message="", failures=0, crash_count=0, not_before=now
+        state=_resumes_at(step), reason="", message="", failures=0, crash_count=0, not_before=now
     )
     Decision.objects.create(kind=Decision.Kind.TRY_AGAIN, step=step, by=by, at=now)
     advance([step.video_id], now)
@@ -109,6 +112,8 @@ def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -
     step = _in_attention(step)
     if step.reason != Reason.DECISION:
         raise Refused("This step does not wait for a decision about money.")
+    if external_id and registry.get(step.provider.slug).poll is Adapter.poll:
+        raise Refused(f"{step.provider} answers at once; it has no jobs that could be followed. Leave the id empty.")
     if external_id and Attempt.objects.filter(provider=step.provider_id, external_id=external_id).exists():
         raise Refused(f"The job {external_id} already belongs to another attempt.")
     attempt = _resolve(step, spent=not external_id, outcome=Attempt.Outcome.ADOPTED, now=now, external_id=external_id)
@@ -121,8 +126,15 @@ def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -
     advance([step.video_id], now)
 
 
+def _resumes_at(step: Step) -> State:
+    """What was paid for is not bought again: a stored file is looked at once more, a known link fetched once more."""
+    if step.reason != Reason.DECISION and step.assets.exists():
+        return State.CHECKING
+    return State.FETCHING if step.reason != Reason.DECISION and step.links else State.READY
+
+
 def _in_attention(step: Step) -> Step:
-    fresh = Step.objects.select_for_update(of=("self",)).select_related("batch").get(pk=step.pk)
+    fresh = Step.objects.select_for_update(of=("self",)).select_related("batch", "provider").get(pk=step.pk)
     if fresh.state != State.ATTENTION:
         raise Refused("Somebody has already moved this step on.")
     return fresh

@@ -121,6 +121,15 @@ def due(facts: VideoFacts) -> Plan:
     return plan
 
 
+def over(facts: VideoFacts) -> Plan:
+    """Of a cancelled video: nothing more is due, and what is idle is dropped."""
+    plan = Plan()
+    walk = _Walk(facts, plan)
+    for step in facts.open_steps.values():
+        walk.let_go(step)
+    return plan
+
+
 class _Walk:
     def __init__(self, facts: VideoFacts, plan: Plan) -> None:
         self.facts, self.plan, self.settings = facts, plan, facts.settings

@@ -53,6 +53,9 @@ def undo(review: Review, now: datetime) -> None:
         raise Refused("This decision has already been taken back.")
     if asset.reviews.filter(pk__gt=review.pk, undone_at=None).exists():
         raise Refused("There is a newer decision on this file; take that one back first.")
+    slot = Asset.objects.filter(video=asset.video_id, scene=asset.scene_id, kind=asset.kind, current=True)
+    if slot.exclude(pk=asset.pk).exists():
+        raise Refused("Too late: another version has taken its place.")
     begun = Step.objects.filter(video=asset.video_id, created_at__gte=review.at).exclude(
         state__in=(State.READY, State.CANCELLED)
     )

@@ -46,7 +46,9 @@ MOVES: dict[State, frozenset[State]] = {
     State.FETCHING: frozenset({State.CHECKING, State.READY, State.ATTENTION, State.CANCELLED}),
     State.CHECKING: frozenset({State.DONE, State.FETCHING, State.READY, State.ATTENTION, State.CANCELLED}),
     State.UNKNOWN: frozenset({State.RUNNING, State.READY, State.ATTENTION, State.CANCELLED}),
-    State.ATTENTION: frozenset({State.READY, State.RUNNING, State.CANCELLED}),
+    State.ATTENTION: frozenset(  # what was paid for goes on where it stood: at the vendor, fetched, or checked
+        {State.READY, State.RUNNING, State.FETCHING, State.CHECKING, State.CANCELLED}
+    ),
     State.DONE: frozenset(),
     State.CANCELLED: frozenset(),
 }
@@ -54,6 +56,8 @@ TERMINAL = frozenset({State.DONE, State.CANCELLED})
 OWNED = frozenset({State.CLAIMED, State.FETCHING, State.CHECKING})
 IN_FLIGHT = frozenset({State.CLAIMED, State.RUNNING, State.FETCHING, State.CHECKING})
 OPEN = frozenset(State) - TERMINAL
+MOST_CRASHES = 2  # deaths of the process that worked on a step, then a person looks at it
+POISON_SAYS = "The process that worked on it ended twice. Look at its input, then try again or cancel it."
 
 
 class Stage(models.TextChoices):

@@ -119,7 +119,10 @@ def _run(
 ) -> dict[str, Any]:
     """The outer edge around one call: whatever goes wrong becomes one of our errors."""
     adapter_type = registry.get(ticket.slug)
-    workdir = Path(tempfile.mkdtemp(prefix=f"{ticket.step_id}-", dir=settings.WORK_ROOT))
+    try:
+        workdir = Path(tempfile.mkdtemp(prefix=f"{ticket.step_id}-", dir=settings.WORK_ROOT))
+    except OSError as error:
+        return {"error": NotSent(f"There is no folder to work in: {error}.")}
     try:
         adapter = adapter_type(
             workdir=workdir,
@@ -130,24 +133,22 @@ def _run(
             options=ticket.options,
         )
         return work(adapter)
-    except CallError:
-        if adapter_type.local and stopping.is_set():
-            error = NotSent("Ended with the engine; it is done again at the next start.")
-        return {"error": error}
-    except downloads.DiskFull as error:
-        return {"error": error}
-    except downloads.DownloadError as error:
-        return {"error": error}
     except Exception as error:
         if adapter_type.local and stopping.is_set():
             return {"error": NotSent("Ended with the engine; it is done again at the next start.")}
-        log.exception("step %s, attempt %s: the call broke", ticket.step_id, ticket.attempt_id)
-        message = getattr(error, "message", "") or f"{adapter_type.label} broke off: {type(error).__name__}."
-        if adapter_type.recovery_of(ticket.request.capability) is Recovery.FREE:
-            return {"failed": Failed(reason=message)}
-        return {"error": Unknown(message, detail=repr(error))}
+        return _told_error(ticket, adapter_type, error)
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
+
+
+def _told_error(ticket: Ticket, adapter_type: type[Adapter], error: Exception) -> dict[str, Any]:
+    if isinstance(error, CallError | downloads.DiskFull | downloads.DownloadError):
+        return {"error": error}
+    log.error("step %s, attempt %s: the call broke", ticket.step_id, ticket.attempt_id, exc_info=error)
+    message = getattr(error, "message", "") or f"{adapter_type.label} broke off: {type(error).__name__}."
+    if adapter_type.recovery_of(ticket.request.capability) is Recovery.FREE:
+        return {"failed": Failed(reason=message)}
+    return {"error": Unknown(message, detail=repr(error))}
 
 
 def _told(adapter: Adapter, answer: Accepted | Running | Finished | Failed) -> dict[str, Any]:

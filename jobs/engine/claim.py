@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Value
 
 from jobs.models import Attempt, Batch, Budget, Step, Video, Worker
 from jobs.states import IN_FLIGHT, State
@@ -51,52 +51,89 @@ def claim(slug: str, worker: Worker, places: int, clock: Callable[[], datetime],
             result.wait_until(provider.paused_until)
         return result
     desk = _Desk(provider, now, result)
-    steps = desk.admit(_candidates(provider, list(desk.open_lanes), places, now, alone_only=alone_only), places)
+    queue = _Queue(provider, list(desk.open_lanes), now, alone_only=alone_only)
+    steps: list[Step] = []
+    most = 1 if alone_only else places
+    while len(steps) < most and not desk.is_full() and (found := queue.next(most - len(steps))):
+        admitted = desk.admit(found)
+        steps += admitted
+        queue.passed(found, admitted)
+        if len(admitted) == len(found):
+            break  # there was no more, or there are no more places
     if steps:
         desk.write(steps, worker)
     return result
 
 
-def _candidates(provider: Provider, lanes: list[int], places: int, now: datetime, *, alone_only: bool) -> list[Step]:
-    """The next steps of every open batch: by priority, then fair share (fewest in flight over weight), then rank."""
-    ready = Step.objects.filter(provider=provider, state=State.READY, lane__in=lanes, not_before__lte=now)
-    if alone_only:
-        suspects = ready.filter(crash_count__gt=0, batch__paused_at=None, batch__cancelled_at=None)
-        return list(suspects.select_related("batch", "offer").order_by("rank", "pk")[:1])
-    ready = ready.filter(crash_count=0)
-    batches = list(Batch.objects.filter(pk__in=ready.values("batch").distinct(), paused_at=None, cancelled_at=None))
-    in_flight: Counter[int] = Counter()
-    for row in (
-        Step.objects.filter(batch__in=[b.pk for b in batches], state__in=IN_FLIGHT)
-        .values("batch")
-        .annotate(n=Count("pk"))
-        .order_by()
-    ):
-        in_flight[row["batch"]] = row["n"]
-    queues = {batch.pk: _next_of(ready, batch, in_flight[batch.pk], places, now) for batch in batches}
-    by_id = {batch.pk: batch for batch in batches}
-    chosen: list[Step] = []
-    while len(chosen) < places and any(queues.values()):
-        batch_id = min(
-            (b for b, queue in queues.items() if queue),
-            key=lambda b: (-by_id[b].priority, in_flight[b] / by_id[b].weight, b),
+class _Queue:
+    """The next steps of every open batch: by priority, then fair share (fewest in flight over weight), then rank.
+
+    What one lane or one cap has no room for must not keep others waiting: it is passed over from then on.
+    """
+
+    def __init__(self, provider: Provider, lanes: list[int], now: datetime, *, alone_only: bool) -> None:
+        self.provider, self.now, self.alone_only = provider, now, alone_only
+        suspect = {"crash_count__gt": 0} if alone_only else {"crash_count": 0}
+        self.ready = Step.objects.filter(
+            provider=provider, state=State.READY, lane__in=lanes, not_before__lte=now, **suspect
         )
-        step = queues[batch_id].pop(0)
-        step.batch = by_id[batch_id]
-        in_flight[batch_id] += 1
-        chosen.append(step)
-    return chosen
+        self.batches = {batch.pk: batch for batch in self._open_batches()}
+        self.in_flight: Counter[int] = Counter()
+        out = Step.objects.filter(batch__in=self.batches, state__in=(*IN_FLIGHT, State.UNKNOWN))
+        for row in out.values("batch").annotate(n=Count("pk")).order_by():
+            self.in_flight[row["batch"]] = row["n"]
+        self.seen: set[int] = set()
+        self.full: dict[int, set[tuple[int, int | None]]] = {}  # batch -> (lane, offer) without room
 
+    def _open_batches(self) -> Iterable[Batch]:
+        batches = Batch.objects.filter(
+            pk__in=self.ready.order_by().values("batch").distinct(), paused_at=None, cancelled_at=None
+        )
+        narrow = [batch.pk for batch in batches if batch.width is not None]
+        if narrow:  # claims of other providers count against the same width
+            list(Batch.objects.select_for_update().filter(pk__in=narrow).order_by("pk").values_list("pk"))
+        return batches
 
-def _next_of(ready: object, batch: Batch, in_flight: int, places: int, now: datetime) -> list[Step]:
-    most = places if batch.width is None else min(places, batch.width - in_flight)
-    if most <= 0:
-        return []
-    gate = Q(gate__lte=batch.open_gate)
-    if batch.gate_opens_at and batch.gate_opens_at > now:
-        gate = Q(gate__lt=batch.open_gate)
-    steps = ready.filter(gate, batch=batch)  # type: ignore[attr-defined]
-    return list(steps.select_related("offer").order_by("rank", "pk")[:most])
+    def next(self, most: int) -> list[Step]:
+        queues = {batch_id: self._of(batch, most) for batch_id, batch in self.batches.items()}
+        counts = self.in_flight.copy()
+        chosen: list[Step] = []
+        while len(chosen) < most and any(queues.values()):
+            batch_id = min(
+                (b for b, queue in queues.items() if queue),
+                key=lambda b: (-self.batches[b].priority, counts[b] / (self.batches[b].weight or 1), b),
+            )
+            step = queues[batch_id].pop(0)
+            step.batch = self.batches[batch_id]
+            counts[batch_id] += 1
+            chosen.append(step)
+        return chosen
+
+    def _of(self, batch: Batch, most: int) -> list[Step]:
+        if batch.width is not None:
+            most = min(most, batch.width - self.in_flight[batch.pk])
+            if most <= 0 or not self._is_its_turn(batch):
+                return []
+        opens_later = batch.gate_opens_at is not None and batch.gate_opens_at > self.now
+        gate = Q(gate__lt=batch.open_gate) if opens_later else Q(gate__lte=batch.open_gate)
+        steps = self.ready.filter(gate, batch=batch, video__cancelled_at=None).exclude(pk__in=self.seen)
+        for lane, offer in self.full.get(batch.pk, ()):
+            steps = steps.exclude(lane=lane, offer=offer)
+        return list(steps.select_related("offer").order_by("rank", "pk")[:most])
+
+    def _is_its_turn(self, batch: Batch) -> bool:
+        """In a narrow batch nothing overtakes what stands before it at another provider."""
+        ready = Step.objects.filter(batch=batch, state=State.READY, video__cancelled_at=None)
+        first = ready.order_by("rank", "pk").values_list("provider", flat=True).first()
+        return first == self.provider.pk
+
+    def passed(self, found: list[Step], admitted: list[Step]) -> None:
+        self.seen.update(step.pk for step in admitted)
+        for step in admitted:
+            self.in_flight[step.batch_id] += 1
+        for step in found:
+            if step.pk not in self.seen:
+                self.full.setdefault(step.batch_id, set()).add((step.lane_id, step.offer_id))
 
 
 @dataclass(slots=True)
@@ -104,8 +141,17 @@ class _Meter:
     """What is left of one quota within this claim."""
 
     quota: Quota
-    left: int
-    next_at: datetime
+    used: list[tuple[float, int]]  # (moment, units), oldest first
+
+    def wait(self, units: int, now: datetime) -> datetime | None:
+        """When there is room for so many units; None: now. More than the whole quota waits for the whole quota."""
+        need = min(units, self.quota.amount)
+        window = Window(amount=self.quota.amount, seconds=self.quota.window_s, guard_s=guard_of(self.quota.window_s))
+        left, next_at = room(window, self.used, now.timestamp(), want=need)
+        return None if left >= need else datetime.fromtimestamp(next_at, UTC)
+
+    def take(self, units: int, now: datetime) -> None:
+        self.used.append((now.timestamp(), units))
 
 
 class _Desk:
@@ -132,39 +178,37 @@ class _Desk:
 
     def _read(self, quota: Quota) -> _Meter:
         """Usage is the sum over the provider's own attempts; one not on the wire yet counts as sent now."""
-        guard = guard_of(quota.window_s)
-        since = self.now - timedelta(seconds=quota.window_s + guard + self.adapter_longest_s())
-        rows = Attempt.objects.filter(provider=self.provider, sent_at__gt=since).exclude(
+        back = quota.window_s + guard_of(quota.window_s) + self.adapter_longest_s()
+        rows = Attempt.objects.filter(provider=self.provider, sent_at__gt=self.now - timedelta(seconds=back)).exclude(
             outcome=Attempt.Outcome.NOT_SENT
         )
         if quota.capability:
             rows = rows.filter(capability=quota.capability)
         if quota.offer_id:
             rows = rows.filter(offer=quota.offer_id)
+        units = F(quota.unit) if quota.unit != Quota.Unit.REQUESTS else Value(1)
         used = []
-        for row in rows.values("on_wire_at", "ended_at", "sent_at", quota.unit if quota.unit != "requests" else "pk"):
-            at = row["on_wire_at"] or (row["sent_at"] if row["ended_at"] else self.now)
-            used.append((at.timestamp(), 1 if quota.unit == "requests" else row[quota.unit]))
-        window = Window(amount=quota.amount, seconds=quota.window_s, guard_s=guard)
-        left, next_at = room(window, sorted(used), self.now.timestamp())
-        return _Meter(quota, left, datetime.fromtimestamp(next_at, UTC))
+        for on_wire_at, ended_at, sent_at, n in rows.values_list("on_wire_at", "ended_at", "sent_at", units):
+            at = on_wire_at or (sent_at if ended_at else self.now)
+            used.append((at.timestamp(), n))
+        return _Meter(quota, sorted(used))
 
     def adapter_longest_s(self) -> float:
         return max((self.adapter.deadline_of(c) for c in self.adapter.capabilities), default=60.0)
 
-    def admit(self, steps: list[Step], places: int) -> list[Step]:
-        """The longest prefix of the steps, lane by lane, for which every quota, cap and budget has room."""
+    def admit(self, steps: list[Step]) -> list[Step]:
+        """Those of the steps for which every quota, cap and budget has room."""
         admitted: list[Step] = []
-        self.budgets = books.lock_budgets() if steps else ()
+        self.budgets = self.budgets or books.lock_budgets()
         for step in steps:
-            if len(admitted) == places or not self._has_place(step):
+            if not self._has_place(step):
                 continue
             request = request_of(step)
             units = books.most_units(request)
             meters = [m for m in self.meters if m.quota.matches(request.capability, step.offer_id)]
-            short = next((m for m in meters if m.left < _need(m, units)), None)
-            if short:
-                self.result.wait_until(max(short.next_at, self.now + timedelta(milliseconds=1)))
+            waits = [at for meter in meters if (at := meter.wait(_need(meter, units), self.now))]
+            if waits:
+                self.result.wait_until(max(waits))
                 continue
             price = books.price_for(self.prices, request.capability, step.offer_id)
             if price is None:
@@ -182,15 +226,19 @@ class _Desk:
                 self.result.held_by = f"{full} is used up."
                 continue
             for meter in meters:
-                meter.left -= _need(meter, units)
+                meter.take(_need(meter, units), self.now)
             self.in_flight[step.lane_id] += 1
             self.reserved[step.pk], self.priced[step.pk] = micro, price
             admitted.append(step)
         return admitted
 
+    def is_full(self) -> bool:
+        cap = self.provider.max_in_flight
+        return cap is not None and self.in_flight.total() >= cap
+
     def _has_place(self, step: Step) -> bool:
-        most, cap = self.open_lanes[step.lane_id].max_in_flight, self.provider.max_in_flight
-        return (most is None or self.in_flight[step.lane_id] < most) and (cap is None or self.in_flight.total() < cap)
+        most = self.open_lanes[step.lane_id].max_in_flight
+        return (most is None or self.in_flight[step.lane_id] < most) and not self.is_full()
 
     def write(self, steps: list[Step], worker: Worker) -> None:
         """Marks the steps, then writes what is intended. Steps that were cancelled meanwhile fall out here."""
@@ -244,8 +292,7 @@ class _Desk:
 
 
 def _need(meter: _Meter, units: dict[str, int]) -> int:
-    """What a call takes of a quota; never more than the whole of it, so that nothing waits for ever."""
-    return min(1 if meter.quota.unit == "requests" else units.get(meter.quota.unit, 0), meter.quota.amount)
+    return 1 if meter.quota.unit == Quota.Unit.REQUESTS else units.get(meter.quota.unit, 0)
 
 
 def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:

@@ -19,8 +19,8 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
-from django.db.models import Min, Q
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db.models import F, Min, Q
 
 from jobs.models import Notice, Step, Worker
 from jobs.states import State
@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5  # for news from other processes
 RECOVER_EVERY_S = 2.0
 SEEN_EVERY_S = 2.0
+ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 GATHER_S = 0.005  # results that come this close together are booked together
 GENERATION, MEDIA = settings.ROLES
 MEDIA_SLUG = "this_machine"
-SUSPECT_STATES = (State.READY, State.FETCHING, State.CHECKING)
 MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
 
 
@@ -115,6 +115,7 @@ class Drive:
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
+        self.alone_retry_at: dict[str, datetime] = {}
         self.alone = False  # a step that once ended its process is being worked on
         self._was_full = False
         self._recovered = self._seen = float("-inf")
@@ -127,9 +128,10 @@ class Drive:
             self.before_drain()
             self._drain()
         finally:
-            self.pool.threads.shutdown(wait=False)
-            Worker.objects.filter(pk=self.worker.pk).update(ended_at=self.clock())
+            # The lock says that this sender lives: it is given back when no thread can send any more.
+            self.pool.threads.shutdown(wait=True)
             worker.let_go(str(self.worker.pk))
+            Worker.objects.filter(pk=self.worker.pk).update(ended_at=self.clock())
 
     def step_once(self) -> bool:
         """One round, for tests and commands: True while something is under way or becomes due within a minute."""
@@ -138,9 +140,11 @@ class Drive:
 
     def close(self) -> None:
         self.stopping.set()
-        self._drain()
-        self.pool.threads.shutdown(wait=True)
-        worker.let_go(str(self.worker.pk))
+        try:
+            self._drain()
+        finally:
+            self.pool.threads.shutdown(wait=True)
+            worker.let_go(str(self.worker.pk))
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -195,11 +199,28 @@ class Drive:
         return full
 
     def _suspects(self, now: datetime) -> list[tuple[str, str]]:
-        """(state, provider) of idle steps of this role that once ended the process that worked on them."""
-        idle = Step.objects.filter(crash_count__gt=0, owner=None, not_before__lte=now, state__in=SUSPECT_STATES)
+        """(state, provider) of idle steps of this role that once ended the process that worked on them.
+
+        One that may not start (paused, behind a gate, no place) is none: nothing beside it has to wait for it.
+        """
+        idle = Step.objects.filter(crash_count__gt=0, owner=None, not_before__lte=now)
         taken = State.FETCHING if self.role == GENERATION else State.CHECKING
-        rows = idle.values_list("state", "provider__slug").distinct().order_by()
-        return [row for row in rows if row[0] == taken or (row[0] == State.READY and self._is_mine(row[1]))]
+        may_start = idle.filter(
+            state=State.READY,
+            batch__paused_at=None,
+            batch__cancelled_at=None,
+            video__cancelled_at=None,
+            gate__lte=F("batch__open_gate"),
+        )
+        slugs = [
+            slug
+            for slug in may_start.values_list("provider__slug", flat=True).distinct().order_by()
+            if self._is_mine(slug) and self.alone_retry_at.get(slug, now) <= now
+        ]
+        suspects = [(State.READY.value, slug) for slug in slugs]
+        if idle.filter(state=taken).exists():
+            suspects.insert(0, (taken.value, ""))
+        return suspects
 
     def _begin_alone(self, suspects: list[tuple[str, str]], now: datetime) -> bool:
         for state, slug in suspects:
@@ -223,9 +244,13 @@ class Drive:
 
     def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
         claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only)
-        self.retry_at.pop(slug, None)
-        if claimed.next_at and len(claimed.tickets) < places:
-            self.retry_at[slug] = claimed.next_at
+        if alone_only:
+            self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
+        else:
+            self.retry_at.pop(slug, None)
+            if claimed.next_at and len(claimed.tickets) < places:
+                # Not beyond the next look: another lane may get work, or an admin make room, before that moment.
+                self.retry_at[slug] = min(claimed.next_at, self.clock() + timedelta(seconds=LOOK_EVERY_S))
         paid = not registry.get(slug).local
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket), paid=paid)
@@ -238,7 +263,8 @@ class Drive:
         self.pool.results.put(("wire", (attempt_id, at)))
 
     def _is_mine(self, slug: str) -> bool:
-        return (slug == MEDIA_SLUG) == (self.role == MEDIA)
+        """A provider whose adapter is gone is nobody's: its steps wait, and nothing else is harmed."""
+        return (slug == MEDIA_SLUG) == (self.role == MEDIA) and slug in registry.all_adapters()
 
     def _poll(self, now: datetime) -> int:
         if self.role != GENERATION:
@@ -297,7 +323,7 @@ class Drive:
             ("check", checking.settle_checks),
         ):
             if found.get(kind):
-                book(found[kind], now)
+                _book_each(book, found[kind], now)
         if found.get("call"):
             self.retry_at.clear()  # places are free again
 
@@ -339,3 +365,18 @@ class Drive:
                     log.warning("stopping: waiting for %s paid calls on the wire", self.pool.paid)
             self._round(claiming=False)
         recovery.free_own(self.worker, self.clock())
+
+
+def _book_each(book: Callable[[list[Any], datetime], None], results: list[Any], now: datetime) -> None:
+    """All together; where one of them cannot be booked, each by itself, and that one is set aside."""
+    try:
+        book(results, now)
+    except (OperationalError, InterfaceError):
+        raise  # the database: nothing is the results' fault
+    except Exception as error:
+        if len(results) > 1:
+            for result in results:
+                _book_each(book, [result], now)
+            return
+        log.exception("step %s: what came back cannot be booked", results[0].ticket.step_id)
+        settle.set_aside(results[0].ticket, f"What came back cannot be booked: {error}", now)

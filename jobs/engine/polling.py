@@ -35,3 +35,7 @@ def learn(lane: Lane, seconds: float) -> None:
     slowest = seconds if lane.slowest_s is None else max(seconds, lane.slowest_s + 0.02 * (seconds - lane.slowest_s))
     lane.fastest_s, lane.slowest_s = max(fastest, 0.0), slowest
     Lane.objects.filter(pk=lane.pk).update(fastest_s=lane.fastest_s, slowest_s=lane.slowest_s)
+
+
+def is_too_old(attempt: Attempt, now: datetime) -> bool:
+    return now > (attempt.on_wire_at or attempt.sent_at) + MAX_AGE

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from jobs.advance import advance
 from jobs.models import Attempt, Step
-from jobs.states import State
+from jobs.states import MOST_CRASHES, POISON_SAYS, Reason, State
 from jobs.transactions import atomically
 from providers import registry
+from providers.exceptions import Rejected
 from providers.types import Capability, Recovery
 
 from . import books, polling
@@ -39,8 +41,10 @@ def settle_found(answers: Sequence[Answer], now: datetime) -> None:
         if step is None:
             continue
         attempt = attempts[answer.ticket.attempt_id]
-        if answer.error is not None or answer.failed is not None or answer.running:
-            _ask_again(step, now)
+        if isinstance(answer.error, Rejected) and is_keyed(answer.ticket):
+            _refused(step, attempt, answer.error, now)
+        elif answer.error is not None or answer.failed is not None or answer.running:
+            _ask_again(step, attempt, now)
         elif answer.accepted_id or answer.files or answer.links:
             _adopt(step, attempt, answer.accepted_id, now)
             if answer.files or answer.links:
@@ -49,11 +53,24 @@ def settle_found(answers: Sequence[Answer], now: datetime) -> None:
             _absent(step, attempt, now)
 
 
-def _ask_again(step: Step, now: datetime) -> None:
-    """A listing that failed says nothing: the step stays where it is."""
-    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.UNKNOWN).update(
-        not_before=now + timedelta(seconds=LIST_LAG_S * 2)
-    )
+def _ask_again(step: Step, attempt: Attempt, now: datetime) -> None:
+    """A question that failed says nothing: the step stays where it is, until it is old enough for a person."""
+    if not polling.is_too_old(attempt, now):
+        Step.objects.filter(pk=step.pk, fence=step.fence, state=State.UNKNOWN).update(
+            not_before=now + timedelta(seconds=LIST_LAG_S * 2)
+        )
+        return
+    update_each(Attempt, ("ended_at",), [(now, attempt.pk)])
+    message = "Its provider has not said for hours whether it was made and billed."
+    move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=Reason.DECISION, message=message)
+    advance([step.video_id], now)
+
+
+def _refused(step: Step, attempt: Attempt, error: Rejected, now: datetime) -> None:
+    """The vendor does not know the key as a job, and does not take the request: it was never made."""
+    _free(step, attempt, Outcome.REJECTED, error.message, now)
+    move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=Reason.REJECTED, message=error.message[:500])
+    advance([step.video_id], now)
 
 
 def _adopt(step: Step, attempt: Attempt, external_id: str, now: datetime) -> None:
@@ -84,7 +101,16 @@ def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
             not_before=now + timedelta(seconds=LIST_LAG_S)
         )
         return
-    update_each(Attempt, ("outcome", "ended_at"), [(Outcome.NOT_SENT, now, attempt.pk)])
+    _free(step, attempt, Outcome.NOT_SENT, "not at the vendor", now)
+    if step.crash_count >= MOST_CRASHES:
+        move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=Reason.POISON, message=POISON_SAYS)
+    else:
+        move([step], frm=State.UNKNOWN, to=State.READY, not_before=now)
+    advance([step.video_id], now)
+
+
+def _free(step: Step, attempt: Attempt, outcome: Attempt.Outcome, note: str, now: datetime) -> None:
+    update_each(Attempt, ("outcome", "ended_at", "message"), [(outcome, now, note[:500], attempt.pk)])
     books.write(
         [
             books.Move(
@@ -92,9 +118,8 @@ def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
                 attempt=attempt,
                 batch=step.batch,
                 at_risk_micro=-attempt.reserved_micro,
-                note="not at the vendor",
+                note=note,
             )
         ],
         now,
     )
-    move([step], frm=State.UNKNOWN, to=State.READY, not_before=now)

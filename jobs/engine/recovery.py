@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from jobs.advance import advance
 from jobs.models import Attempt, Step, Worker
-from jobs.states import OWNED, Reason, State
+from jobs.states import MOST_CRASHES, OWNED, POISON_SAYS, Reason, State
 from jobs.transactions import atomically
 from providers.exceptions import Unknown
 from providers.types import Recovery
@@ -23,7 +23,6 @@ from .settle import _Batch, lose_answer, recovery_of
 
 log = logging.getLogger(__name__)
 LEASE_GRACE = timedelta(seconds=10)
-MOST_CRASHES = 2
 AT_ONCE = 200
 
 
@@ -91,7 +90,8 @@ def _free_claimed(steps: list[Step], poisoned: list[Step], now: datetime) -> Non
     for step in steps:
         attempt = under_way[step.pk]
         if recovery_of(attempt) is not Recovery.FREE:
-            lose_answer(batch, step, attempt, Unknown("The process that sent it ended before the answer came."))
+            error = Unknown("The process that sent it ended before the answer came.")
+            lose_answer(batch, step, attempt, error, crash_count=step.crash_count)
             continue
         batch.attempt(
             attempt,
@@ -123,7 +123,7 @@ def _set_aside(step: Step, frm: State, now: datetime) -> None:
         owner=None,
         lease_until=None,
         reason=Reason.POISON,
-        message="The process that worked on it ended twice. Look at its input, then try again or cancel it.",
+        message=POISON_SAYS,
     )
 
 

@@ -6,13 +6,13 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import F
 
 from jobs.advance import advance, mark
 from jobs.models import Attempt, Step, Video
-from jobs.states import Reason, State
+from jobs.states import OWNED, TERMINAL, Reason, Stage, State
 from jobs.transactions import atomically
 from providers import downloads, registry
 from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
@@ -21,7 +21,11 @@ from providers.types import Capability, Recovery
 
 from . import assets, books, polling
 from .calls import Answer
+from .requests import Ticket
 from .rows import move, still_ours, update_each
+
+if TYPE_CHECKING:
+    from .checking import CheckTicket
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
@@ -29,6 +33,7 @@ Outcome = Attempt.Outcome
 MOST_FAILURES = 3  # definite ones, then a person is asked
 RATE_LIMIT_PAUSE_S = 5.0  # where the vendor says nothing
 NOT_SENT_PAUSE_S = 2.0
+FAILURE_PAUSE_S = 2.0  # after the first; to the power of their number after more
 LIST_LAG_S = 5.0  # how long a vendor's listing may lag behind
 ADVANCE_AT_ONCE = 20  # videos; more are marked and advanced by the next drive
 ATTEMPT_FIELDS = (
@@ -68,22 +73,22 @@ class _Batch:
     def write(self) -> None:
         update_each(Attempt, ATTEMPT_FIELDS, self.attempts)
         for (frm, to, changes), steps in self.groups.items():
-            move(
-                steps,
-                frm=frm,
-                to=to,
-                owner=None,
-                lease_until=None,
-                crash_count=F("crash_count") - (1 if frm in (State.CLAIMED, State.FETCHING, State.CHECKING) else 0),
-                **dict(changes),
-            )
+            survived = {"crash_count": F("crash_count") - 1} if frm in OWNED else {}
+            move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
         update_each(Step, ("links", "message"), self.each)
         books.write(self.moves, self.now)
+        self.touched |= self._over_meanwhile()
         if len(self.touched) <= ADVANCE_AT_ONCE:
             if self.touched:
                 advance(self.touched, self.now)
         else:
             mark(self.touched)
+
+    def _over_meanwhile(self) -> set[int]:
+        """Videos cancelled while a call was out: what would be tried again is dropped."""
+        again = {step.video_id for (_, to, _), steps in self.groups.items() if to == State.READY for step in steps}
+        rows = Video.objects.select_for_update().filter(pk__in=again).order_by("pk") if again else ()
+        return {video.pk for video in rows if video.cancelled_at is not None}
 
 
 @atomically
@@ -130,10 +135,8 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
         batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
         batch.go(step, State.RUNNING, not_before=polling.first_poll(attempt.lane, attempt, batch.now))
         return
-    since = attempt.on_wire_at or attempt.sent_at
-    if batch.now > since + polling.MAX_AGE:
-        error = f"It was still running after {polling.MAX_AGE.total_seconds() / 3600:.0f} hours and was given up."
-        _end_badly(batch, step, attempt, error, micro=attempt.reserved_micro)
+    if polling.is_too_old(attempt, batch.now):
+        _give_up(batch, step, attempt, "It was still running")
         return
     Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
         not_before=polling.next_poll(attempt.lane, attempt, batch.now)
@@ -158,9 +161,11 @@ def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) 
     elif answer.links:
         batch.go(step, State.FETCHING, not_before=batch.now)
         batch.each.append((list(answer.links), "", step.pk))
-    elif answer.files:
+    elif any(not file.role for file in answer.files):
         assets.create(step, answer.files, batch.now)
         batch.go(step, State.CHECKING, not_before=batch.now)
+    elif step.stage in Stage.values:
+        _count_failure(batch, step, f"{attempt.provider} says that it is finished, but gave no file.")
     else:
         batch.go(step, State.DONE, finished_at=batch.now)
 
@@ -169,7 +174,7 @@ def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
     failed = answer.failed
     assert failed is not None
     micro = books.cost(attempt.price, dict(failed.units)) if failed.billed else 0
-    if failed.moderated:
+    if failed.moderated and not step.cancel_asked:
         _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
         batch.go(step, State.ATTENTION, reason=Reason.REJECTED, message=failed.reason[:500])
     else:
@@ -211,14 +216,21 @@ def _settle_poll_error(batch: _Batch, step: Step, attempt: Attempt, error: Any) 
     """A poll costs nothing: whatever went wrong with it, ask again later."""
     if isinstance(error, Unauthorised | OutOfCredit):
         Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
+    if polling.is_too_old(attempt, batch.now):
+        _give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
+        return
     pause_s = getattr(error, "retry_after_s", None) or 5.0
     Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
         not_before=batch.now + timedelta(seconds=pause_s)
     )
 
 
-def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any) -> None:
-    """No clear answer to a paid submit: its money is at risk until the vendor or a person says what happened."""
+def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any, *, crash_count: int | None = None) -> None:
+    """No clear answer to a paid submit: its money is at risk until the vendor or a person says what happened.
+
+    `crash_count` stays with the step where the process that sent it died.
+    """
+    crashed = {} if crash_count is None else {"crash_count": crash_count}
     recovery = recovery_of(attempt)
     blind = recovery is Recovery.BLIND
     batch.attempt(
@@ -235,21 +247,36 @@ def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any) -> None
             State.ATTENTION,
             reason=Reason.DECISION,
             message=f"{error.message} Nobody can tell from here whether it was made and billed."[:500],
+            **crashed,
         )
     else:
-        batch.go(step, State.UNKNOWN, not_before=batch.now + timedelta(seconds=LIST_LAG_S))
+        batch.go(step, State.UNKNOWN, not_before=batch.now + timedelta(seconds=LIST_LAG_S), **crashed)
 
 
 def _end_badly(batch: _Batch, step: Step, attempt: Attempt, reason: str, *, micro: int) -> None:
     """A definite failure: try again a little later, and ask a person after the third."""
     _close(batch, step, attempt, Outcome.ACCEPTED, reason, micro=micro)
+    _count_failure(batch, step, reason)
+
+
+def _give_up(batch: _Batch, step: Step, attempt: Attempt, what: str) -> None:
+    """Nobody knows how a job ended: it counts as billed, and only a person buys it again."""
+    reason = f"{what} after {polling.MAX_AGE.total_seconds() / 3600:.0f} hours; it was given up and booked as paid."
+    _close(batch, step, attempt, Outcome.GIVEN_UP, reason, micro=attempt.reserved_micro)
+    if step.cancel_asked:
+        batch.go(step, State.CANCELLED, finished_at=batch.now)
+    else:
+        batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=reason[:500])
+
+
+def _count_failure(batch: _Batch, step: Step, reason: str) -> None:
     failures = step.failures + 1
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)
     elif failures >= MOST_FAILURES:
         batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=reason[:500], failures=failures)
     else:
-        wait = random.uniform(0.5, 1) * 2.0**failures
+        wait = random.uniform(0.5, 1) * FAILURE_PAUSE_S**failures
         batch.go(step, State.READY, not_before=batch.now + timedelta(seconds=wait), failures=failures)
 
 
@@ -273,7 +300,8 @@ def _close(
 
 
 def recovery_of(attempt: Attempt) -> Recovery:
-    return registry.get(attempt.provider.slug).recovery_of(Capability(attempt.capability))
+    adapter = registry.all_adapters().get(attempt.provider.slug)
+    return adapter.recovery_of(Capability(attempt.capability)) if adapter else Recovery.BLIND
 
 
 def pause_lane(lane: Lane, error: RateLimited, now: datetime) -> None:
@@ -286,6 +314,22 @@ def pause_lane(lane: Lane, error: RateLimited, now: datetime) -> None:
 
 
 @atomically
+def set_aside(ticket: Ticket | CheckTicket, why: str, now: datetime) -> None:
+    """A step whose result cannot be booked waits for a person; money of a call that is still open is at risk."""
+    step = Step.objects.select_for_update(of=("self",)).select_related("batch").get(pk=ticket.step_id)
+    if step.fence != ticket.fence or step.state in (*TERMINAL, State.READY, State.ATTENTION):
+        return
+    batch = _Batch(now)
+    attempts = Attempt.objects.select_related("provider", "lane").filter(step=step, ended_at=None)
+    for attempt in attempts.exclude(outcome=Outcome.UNKNOWN):
+        batch.attempt(attempt, outcome=Outcome.UNKNOWN, message=why[:500], ended_at=now)
+        batch.moves.append(books.put_at_risk(attempt, step.batch))
+    lost = bool(attempts)
+    batch.go(step, State.ATTENTION, reason=Reason.DECISION if lost else Reason.FAILED, message=why[:500])
+    batch.write()
+
+
+@atomically
 def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
     """Downloads: the files are stored, or the links are tried again, or a person is told."""
     ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.FETCHING)
@@ -295,7 +339,10 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
         if step is None:
             continue
         error = answer.error
-        if error is None:
+        if error is None and not any(not file.role for file in answer.files):
+            _count_failure(batch, step, "The provider says that it is finished, but gave no file.")
+            batch.each.append(([], "", step.pk))
+        elif error is None:
             assets.create(step, answer.files, now)
             batch.go(step, State.CHECKING, not_before=now)
         elif getattr(error, "retry", True) and step.failures < 5 * MOST_FAILURES:
@@ -311,6 +358,8 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
         else:
             message = getattr(error, "message", "The result could not be fetched.")[:500]
             batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=message)
+            if not getattr(error, "retry", True):  # there is nothing to fetch: trying again makes it anew
+                batch.each.append(([], message, step.pk))
     batch.write()
 
 

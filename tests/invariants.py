@@ -1,0 +1,161 @@
+"""What must hold of the rows at any moment, as queries; each returns sentences about what breaks it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Sum
+
+from jobs.models import Asset, Attempt, Batch, Budget, Decision, LedgerEntry, Step
+from jobs.states import OWNED, Reason, Stage, State
+
+SUMS = ("reserved_micro", "at_risk_micro", "spent_micro")
+GRACE = timedelta(seconds=30)
+DECIDED = (Decision.Kind.TRY_AGAIN, Decision.Kind.IT_HAPPENED)
+NEEDS = {  # stage -> (stage it is made of, of the same scene)
+    Stage.TEXT_MODERATION: [(Stage.SCRIPT, False)],
+    Stage.VOICEOVER: [(Stage.SCRIPT, False)],
+    Stage.IMAGE: [(Stage.SCRIPT, False)],
+    Stage.CLIP: [(Stage.IMAGE, True), (Stage.VOICEOVER, True)],
+    Stage.RENDER: [(Stage.CLIP, False), (Stage.VOICEOVER, False)],
+}
+
+
+def assert_invariants(*, books: dict[str, Any] | None = None, files: bool = True) -> None:
+    """`books` are the simulator's, of all its vendors, read when nothing moved."""
+    broken = [*rows_are_sound(), *money_is_sound()]
+    if files:
+        broken += files_are_there()
+    if books is not None:
+        broken += [*billed_once(books), *ledger_is_the_bill(books), *limits_were_kept(books)]
+    assert not broken, "\n".join(broken)
+
+
+def rows_are_sound() -> Iterator[str]:
+    for step in Step.objects.exclude(state__in=State.values):
+        yield f"I1 step {step.pk} is in no known state: {step.state}"
+    late = datetime.now(UTC) - GRACE
+    for step in Step.objects.filter(state__in=OWNED, lease_until__lt=late).exclude(owner=None):
+        yield f"I2 step {step.pk} is owned for ever"
+    for step in Step.objects.filter(state=State.CLAIMED, owner=None):
+        yield f"I2 step {step.pk} is being sent by nobody"
+    for step in Step.objects.exclude(state__in=OWNED).exclude(owner=None):
+        yield f"I2 step {step.pk} is {step.state} and still owned"
+    for attempt in Attempt.objects.exclude(external_id="").filter(outcome__in=("none", "not_sent")):
+        yield f"I3 attempt {attempt.pk} has a remote job and the outcome {attempt.outcome}"
+    jobs = Attempt.objects.exclude(external_id="").values("provider", "external_id")
+    for row in jobs.annotate(n=Count("pk")).filter(n__gt=1).order_by():
+        yield f"I4 {row['n']} attempts share the remote job {row['external_id']}"
+    acting = Attempt.objects.filter(outcome__in=("none", "unknown")).values("step")
+    for row in acting.annotate(n=Count("pk")).filter(n__gt=1).order_by():
+        yield f"I6 {row['n']} attempts of step {row['step']} may still act"
+    for step in Step.objects.filter(state__in=(State.DONE, State.CANCELLED), finished_at=None):
+        yield f"I19 step {step.pk} is {step.state} without an end"
+    for step in Step.objects.exclude(state__in=(State.DONE, State.CANCELLED)).exclude(finished_at=None):
+        yield f"I19 step {step.pk} has ended and is {step.state}"
+    for step in Step.objects.filter(state=State.ATTENTION):
+        if step.reason not in Reason.values or not step.message:
+            yield f"I22 step {step.pk} needs a person and does not say why"
+    yield from inputs_came_first()
+
+
+def inputs_came_first() -> Iterator[str]:
+    made: dict[tuple[int, int | None, str], datetime] = {}
+    for video, scene, kind, at in Asset.objects.values_list("video", "scene", "kind", "created_at").order_by("-pk"):
+        made[video, scene, kind] = made[video, None, kind] = at  # the first comes last
+    for step in Step.objects.all():
+        for stage, same_scene in NEEDS.get(Stage(step.stage), []) if step.stage in Stage.values else []:
+            at = made.get((step.video_id, step.scene_id if same_scene else None, stage.value))
+            if at is None or at > step.created_at:
+                yield f"I18 step {step.pk} ({step.stage}) exists before its {stage.value}"
+
+
+def money_is_sound() -> Iterator[str]:
+    zero = dict.fromkeys(SUMS, 0)
+    of_attempt: dict[int, dict[str, int]] = defaultdict(lambda: dict(zero))
+    kinds: Counter[tuple[int, str]] = Counter()
+    for entry in LedgerEntry.objects.exclude(attempt=None):
+        kinds[entry.attempt_id, entry.kind] += 1
+        for name in SUMS:
+            of_attempt[entry.attempt_id][name] += getattr(entry, name)
+    for attempt in Attempt.objects.select_related("step"):
+        has = of_attempt[attempt.pk]
+        at_risk = attempt.reserved_micro if attempt.outcome == "unknown" else 0
+        open_ = attempt.ended_at is None and attempt.outcome != "unknown"
+        owed = {"reserved_micro": attempt.reserved_micro if open_ else 0, "at_risk_micro": at_risk}
+        if kinds[attempt.pk, "reserve"] != 1:
+            yield f"I10 attempt {attempt.pk} was reserved for {kinds[attempt.pk, 'reserve']} times"
+        for name, micro in owed.items():
+            if has[name] != micro:
+                yield f"I10 attempt {attempt.pk} ({attempt.outcome}): {name} is {has[name]}, should be {micro}"
+        if has["spent_micro"] != attempt.cost_micro:
+            yield f"I10 attempt {attempt.pk}: booked {has['spent_micro']}, cost {attempt.cost_micro}"
+        if at_risk and attempt.step.state not in (State.UNKNOWN, State.ATTENTION):
+            yield f"I13 attempt {attempt.pk} has money at risk that nobody sees"
+    for batch in Batch.objects.exclude(finished_at=None):
+        rest = batch.entries.aggregate(n=Sum("reserved_micro", default=0))["n"]
+        if rest:
+            yield f"I12 batch {batch.pk} is over and has {rest} reserved"
+    entries = list(LedgerEntry.objects.order_by("pk"))
+    for budget in Budget.objects.all():
+        yield from _budget_is_sound(budget, entries)
+
+
+def _budget_is_sound(budget: Budget, entries: list[LedgerEntry]) -> Iterator[str]:
+    sums = dict.fromkeys(SUMS, 0)
+    for entry in entries:
+        if not budget.covers(project_id=entry.project_id, batch_id=entry.batch_id, provider_id=entry.provider_id):
+            continue
+        for name in SUMS:
+            sums[name] += getattr(entry, name)
+        if entry.kind == LedgerEntry.Kind.RESERVE and entry.reserved_micro and sum(sums.values()) > budget.cap_micro:
+            yield f"I11 {budget}: entry {entry.pk} was admitted above the cap"
+    for name, micro in sums.items():
+        if getattr(budget, name) != micro:
+            yield f"I9 {budget}: {name} says {getattr(budget, name)}, the entries {micro}"
+
+
+def files_are_there() -> Iterator[str]:
+    for asset in Asset.objects.all():
+        path = Path(settings.MEDIA_ROOT) / asset.name
+        content = path.read_bytes() if path.exists() else b""
+        if len(content) != asset.size or hashlib.sha256(content).hexdigest() != asset.sha256:
+            yield f"I17 asset {asset.pk} ({asset.kind}) has not its file {asset.name}"
+
+
+def billed_once(books: dict[str, Any]) -> Iterator[str]:
+    steps = dict(Attempt.objects.values_list("tag", "step"))
+    decided = Counter(Decision.objects.filter(kind__in=DECIDED).values_list("step", flat=True))
+    bought = Counter(
+        steps.get(bill["tag"]) for bill in books["bills"] if bill["amount_micro"] and bill["state"] != "failed"
+    )
+    if bought[None]:
+        yield f"I3 {bought.pop(None)} remote jobs belong to no attempt"
+    for step, count in bought.items():
+        if count > 1 + decided[step]:
+            yield f"I5 step {step} was bought {count} times"
+
+
+def ledger_is_the_bill(books: dict[str, Any]) -> Iterator[str]:
+    """Spent is at most what the vendor billed, and that at most what is spent, reserved or at risk."""
+    for vendor, facts in books["vendors"].items():
+        mine = LedgerEntry.objects.filter(provider__slug=f"sim_{vendor}")
+        sums = mine.aggregate(**{name: Sum(name, default=0) for name in SUMS})
+        most = sum(sums.values())
+        if not sums["spent_micro"] <= facts["billed_micro"] <= most:
+            yield f"I8 {vendor} billed {facts['billed_micro']}; booked: {sums}"
+
+
+def limits_were_kept(books: dict[str, Any]) -> Iterator[str]:
+    for vendor, facts in books["vendors"].items():
+        for window in facts["windows"]:
+            if window["most"] > window["requests"]:
+                yield f"I14 {vendor} took {window['most']} requests, {window['requests']} are the limit"
+        if facts["settings"]["concurrency"] and facts["high_water"] > facts["settings"]["concurrency"]:
+            yield f"I15 {vendor} had {facts['high_water']} jobs at once"

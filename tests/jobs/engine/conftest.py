@@ -1,0 +1,112 @@
+"""The engine in this process, a vendor in another: a batch whose videos need a script and then wait for a go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import User
+
+from jobs.engine import drive as drive_module
+from jobs.engine import polling, reconcile, settle
+from jobs.engine.drive import Drive
+from jobs.models import Attempt, Batch, Step
+from jobs.settings_types import BatchSettings
+from providers import registry
+from providers.models import Offer, Price, Provider
+from tests.factories import a_batch, a_provider
+from tests.invariants import assert_invariants
+from tests.simulator.process import simulator
+from tests.simulator_adapter import SimInstant, SimJobs, SimKeyed, register_all
+
+PRICE = 1000
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+VENDORS = {"instant": SimInstant, "keyed": SimKeyed, "jobs": SimJobs}
+
+
+@pytest.fixture(scope="session")
+def one_simulator(tmp_path_factory):
+    with simulator(tmp_path_factory.mktemp("books") / "books.sqlite", scale=1.0) as running:
+        yield running
+
+
+class Scene:
+    """A vendor, its provider rows, and drives of this process."""
+
+    def __init__(self, sim) -> None:
+        self.sim, self.seen, self.drives = sim, {row["id"] for row in sim.books()["requests"]}, []
+
+    def vendor(self, name: str, *, capability: str = "script", **control) -> Provider:
+        settings = {"limits": [], "concurrency": 0, "price_micro": PRICE, "latency_s": [0, 0.05], "list_lag_s": 0.0}
+        self.sim.control(name, **{"calm": True, **settings, **control})
+        provider = a_provider(f"sim_{name}", capability, micro=PRICE)
+        Price.objects.update(valid_from=LONG_AGO)
+        return provider
+
+    def batch(self, *topics: str, provider: Provider, **values) -> Batch:
+        offer = Offer.objects.get(provider=provider, capability="script")
+        settings = values.pop("settings", {})
+        wanted = {"scenes": 2, "seconds": 8, "script_gate": True, **settings}
+        return a_batch(*topics, settings=BatchSettings(offers={"script": offer.pk}, **wanted), **values)
+
+    def drive_until(self, what: Callable[[], object], *, within_s: float = 12.0) -> None:
+        """Drives both roles until it is true; fails with what the steps say when it does not become so."""
+        self.drives = self.drives or [Drive(role, slice_s=600) for role in ("generation", "media")]
+        end = time.monotonic() + within_s
+        while not what():
+            assert time.monotonic() < end, [
+                (s.state, s.reason, s.message, s.crash_count, s.not_before) for s in Step.objects.all()[:20]
+            ]
+            for drive in self.drives:
+                drive.step_once()
+
+    def close(self) -> None:
+        for drive in self.drives:
+            drive.close()
+
+    def books(self):
+        """Of this test alone: the vendor has seen others, too."""
+        books = self.sim.books()
+        tags = set(Attempt.objects.values_list("tag", flat=True))
+        books["bills"] = [bill for bill in books["bills"] if bill["tag"] in tags]
+        books["requests"] = [row for row in books["requests"] if row["id"] not in self.seen]
+        for name, facts in books["vendors"].items():
+            facts["billed_micro"] = sum(b["amount_micro"] for b in books["bills"] if b["vendor"] == name)
+        return books
+
+    def submits(self) -> list[dict]:
+        return [row for row in self.books()["requests"] if row["method"] == "POST"]
+
+    def verdicts(self) -> list[str]:
+        return [row["verdict"] for row in self.submits()]
+
+    def check(self) -> None:
+        self.close()
+        assert_invariants(books=self.books())
+
+
+@pytest.fixture
+def somebody(transactional_db):
+    return User.objects.create_user(username="somebody")
+
+
+@pytest.fixture
+def scene(one_simulator, transactional_db, monkeypatch):
+    for module, name, seconds in (
+        (settle, "LIST_LAG_S", 0.1),
+        (reconcile, "LIST_LAG_S", 0.1),
+        (settle, "NOT_SENT_PAUSE_S", 0.1),
+        (settle, "FAILURE_PAUSE_S", 0.1),
+        (polling, "FIRST_GUESS_S", 0.05),
+        (polling, "LEAST_STEP_S", 0.05),
+        (drive_module, "LOOK_EVERY_S", 0.05),  # the two roles take turns here, and one naps while the other has work
+    ):
+        monkeypatch.setattr(module, name, seconds)
+    register_all(one_simulator.url)
+    made = Scene(one_simulator)
+    yield made
+    made.close()
+    for adapter in VENDORS.values():
+        registry._extra.pop(adapter.slug, None)
