@@ -8,7 +8,7 @@ import threading
 import psutil
 import pytest
 
-from tests.supervisor.installation import ROOT, SLACK, Installation
+from tests.supervisor.installation import ROOT, Installation
 
 TOPICS = ROOT / "docs" / "topics.csv"
 FULL = (
@@ -18,6 +18,7 @@ FULL = (
 FIRST_WITHIN_S, ALL_WITHIN_S = 40, 150
 PYTHON_MB, PROGRAM_MB = 450, 300
 LOOK_EVERY_S = 1.0
+QUIET_LOAD, OWN_LOAD = 1.0, 5.0  # before, and with the batch itself under way
 
 
 class Memory(threading.Thread):
@@ -47,13 +48,15 @@ class Memory(threading.Thread):
 @pytest.mark.ffmpeg
 def test_the_sample_batch_is_made_in_time_and_in_little_memory_and_its_two_flaws_wait_for_review(installation):
     installation.manage("shell", "-v", "0", "-c", FULL)
+    load_before = os.getloadavg()[0]
     installation.start()
     memory = Memory(installation)
     memory.start()
     made = installation.manage("batch", str(TOPICS), "--project", "sample", "--wait", timeout_s=ALL_WITHIN_S)
     memory.over.set()
     memory.join()
-    print(made.stdout.splitlines()[-6:], f"{memory.python_mb:.0f} MB, {memory.program_mb:.0f} MB", os.getloadavg())
+    load = os.getloadavg()[0]
+    slack = 1 if load_before < QUIET_LOAD and load < OWN_LOAD else 2  # others work on this machine too
     assert made.returncode == 1
     assert "3 finished, 2 needs review" in made.stderr
     states = installation.rows("select position, state, state_note from jobs_video order by position")
@@ -63,8 +66,10 @@ def test_the_sample_batch_is_made_in_time_and_in_little_memory_and_its_two_flaws
         "Waits for a reviewer: voiceover.",
     ]
     seconds = [seconds for (seconds,) in installation.rows(SECONDS)]
-    assert seconds[0] < FIRST_WITHIN_S * SLACK
-    assert seconds[-1] < ALL_WITHIN_S * SLACK
+    print(f"first {seconds[0]:.0f} s, all {seconds[-1]:.0f} s, load {load_before:.1f} to {load:.1f};", end=" ")
+    print(f"Python {memory.python_mb:.0f} MB, largest program {memory.program_mb:.0f} MB")
+    assert seconds[0] < FIRST_WITHIN_S * slack
+    assert seconds[-1] < ALL_WITHIN_S * slack
     assert memory.python_mb < PYTHON_MB
     assert memory.program_mb < PROGRAM_MB
 
