@@ -92,7 +92,7 @@ def test_each_role_has_a_stop_flag_of_its_own():
     assert stop_flag("generation") != stop_flag("media")
 
 
-def test_a_local_call_under_way_is_not_counted_as_paid():
+def test_a_local_call_under_way_is_not_counted_as_paid(stopping):
     attempt = a_paid_call()
     Attempt.objects.filter(pk=attempt.pk).update(provider=Provider.objects.get(slug="studio"))
     assert watch.paid_calls() == 0
