@@ -2,6 +2,7 @@ from .content import Asset, Batch, Membership, Project, Scene, StyleReference, V
 from .intake import IntakeDraft
 from .ledger import Budget, LedgerEntry
 from .review import Decision, Review
+from .tally import TalliedDay, Tally
 from .work import Attempt, Notice, Step, Worker
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Scene",
     "Step",
     "StyleReference",
+    "TalliedDay",
+    "Tally",
     "Video",
     "Worker",
 ]

@@ -277,6 +277,7 @@ class Asset(models.Model):
             models.Index(fields=["video", "kind"]),
             models.Index(fields=["verdict", "current"], name="asset_by_verdict"),
             models.Index(fields=["sha256"]),
+            models.Index(fields=["created_at"], name="asset_by_day"),
         ]
 
     def __str__(self) -> str:

@@ -107,6 +107,7 @@ class LedgerEntry(models.Model):
                 name="at_risk_once_an_attempt",
             ),
         ]
+        indexes: ClassVar = [models.Index(fields=["at"], name="ledger_by_day")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
