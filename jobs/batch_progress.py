@@ -1,0 +1,232 @@
+"""How far batches are, stage by stage. A handful of queries however many batches, videos and steps there are."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q
+
+from jobs.models import Asset, Batch, Step, Video
+from jobs.pipeline import planned_slots
+from jobs.settings_types import effective
+from jobs.states import IN_FLIGHT, OPEN, USABLE, Reason, Stage, State, Verdict
+
+WORDS: Mapping[str, str] = {
+    Stage.TOPIC_MODERATION: "Topic check",
+    Stage.SCRIPT: "Scripts",
+    Stage.TEXT_MODERATION: "Text check",
+    Stage.VOICEOVER: "Voiceovers",
+    Stage.IMAGE: "Images",
+    Stage.CLIP: "Clips",
+    Stage.RENDER: "Renders",
+}
+PICTURES: Mapping[str, str] = {
+    Stage.TOPIC_MODERATION: "shield-check",
+    Stage.SCRIPT: "file-text",
+    Stage.TEXT_MODERATION: "shield-check",
+    Stage.VOICEOVER: "microphone",
+    Stage.IMAGE: "photo",
+    Stage.CLIP: "movie",
+    Stage.RENDER: "package",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class StageBar:
+    stage: str
+    total: int = 0
+    done: int = 0
+    running: int = 0
+    failed: int = 0
+    needs: int = 0
+    ready: int = 0  # of the waiting ones: those whose step exists
+    note: str = ""
+
+    @property
+    def word(self) -> str:
+        return WORDS[self.stage]
+
+    @property
+    def picture(self) -> str:
+        return PICTURES[self.stage]
+
+    @property
+    def waiting(self) -> int:
+        return max(0, self.total - self.done - self.running - self.failed - self.needs)
+
+    @property
+    def left(self) -> int:
+        """What the machines still have to do, as far as no person holds it up."""
+        return self.waiting + self.running
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    stages: list[StageBar] = field(default_factory=list)
+    videos: Counter[str] = field(default_factory=Counter)  # by state
+    out: int = 0  # calls and files of cancelled videos that are still under way
+
+    @property
+    def total(self) -> int:
+        """Videos that were not cancelled."""
+        return self.videos.total() - self.videos[Video.State.CANCELLED]
+
+    @property
+    def ordered(self) -> int:
+        return self.videos.total()
+
+    @property
+    def finished(self) -> int:
+        return self.videos[Video.State.DONE]
+
+    @property
+    def cancelled(self) -> int:
+        return self.videos[Video.State.CANCELLED]
+
+    @property
+    def gates(self) -> int:
+        return self.videos[Video.State.GATE]
+
+    @property
+    def failed(self) -> int:
+        return sum(bar.failed for bar in self.stages)
+
+    def sum_of(self, what: str) -> int:
+        return sum(int(getattr(bar, what)) for bar in self.stages)
+
+    @property
+    def has_work(self) -> bool:
+        """Something is ready or under way: a worker is missed."""
+        return bool(self.out or self.sum_of("ready") or self.sum_of("running"))
+
+    @property
+    def bar(self) -> dict[str, int]:
+        """All stages in one bar."""
+        return {what: self.sum_of(what) for what in ("done", "running", "failed", "needs", "waiting")}
+
+
+def progress_of(batches: Sequence[Batch]) -> dict[int, Progress]:
+    """Planned minus existing is what waits: a step exists only once its inputs are usable."""
+    ids = [batch.pk for batch in batches]
+    planned = _planned(batches)
+    made, flagged = _made(ids)
+    found = {batch.pk: Progress() for batch in batches}
+    states = Video.objects.filter(batch__in=ids).values_list("batch", "state").annotate(n=Count("pk")).order_by()
+    for batch_id, state, n in states:
+        found[batch_id].videos[state] = n
+    bars: dict[tuple[int, str], StageBar] = {}
+    for batch_id, stages in planned.items():
+        for stage in Stage:
+            if stages[stage.value]:
+                bar = StageBar(stage=stage.value, total=stages[stage.value])
+                bar.done, bar.needs = made[batch_id, stage.value], flagged[batch_id, stage.value]
+                bars[batch_id, stage.value] = bar
+                found[batch_id].stages.append(bar)
+    for row in _open_steps(ids):
+        if not row["cancelled"]:
+            _count(row, bars.get((row["batch"], row["stage"])))
+        elif row["state"] in IN_FLIGHT:
+            found[row["batch"]].out += row["n"]
+    for bar in bars.values():
+        bar.done = max(0, min(bar.done, bar.total - bar.running - bar.failed - bar.needs))
+        bar.note = _note(bar)
+    return found
+
+
+def _planned(batches: Iterable[Batch]) -> dict[int, Counter[str]]:
+    """How many assets each stage has in the end: measured where the script is there, else as the settings say."""
+    by_id = {batch.pk: batch for batch in batches}
+    planned: dict[int, Counter[str]] = defaultdict(Counter)
+    live = Q(scenes__retired_at=None)
+    rows: Iterable[Any] = (
+        Video.objects.filter(batch__in=by_id, cancelled_at=None)
+        .values("batch", "overrides")
+        .annotate(
+            n=Count("pk", distinct=True),
+            with_script=Count("scenes__video", distinct=True, filter=live),
+            scene_count=Count("scenes", distinct=True, filter=live),
+        )
+        .order_by()
+    )
+    for row in rows:
+        settings = effective(by_id[row["batch"]].settings, row["overrides"])
+        for stage, count in planned_slots(settings, 0):
+            planned[row["batch"]][stage] += row["n"] * count
+        to_come = (row["n"] - row["with_script"]) * settings.scenes
+        for stage in (Stage.VOICEOVER, Stage.IMAGE, Stage.CLIP):
+            planned[row["batch"]][stage.value] += row["scene_count"] + to_come
+    return planned
+
+
+def _made(ids: Sequence[int]) -> tuple[Counter[tuple[int, str]], Counter[tuple[int, str]]]:
+    """Usable and flagged files that stand in their slots, by batch and stage."""
+    usable: Counter[tuple[int, str]] = Counter()
+    flagged: Counter[tuple[int, str]] = Counter()
+    rows = (
+        Asset.objects.filter(
+            Q(scene=None) | Q(scene__retired_at=None),
+            current=True,
+            video__batch__in=ids,
+            video__cancelled_at=None,
+            kind__in=Stage.values,
+            verdict__in=(*USABLE, Verdict.FLAGGED),
+        )
+        .values("video__batch", "kind", "verdict")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+    for row in rows:
+        counts = flagged if row["verdict"] == Verdict.FLAGGED else usable
+        counts[row["video__batch"], row["kind"]] += row["n"]
+    # A file that is being replaced stands until the new one is there, and is not counted as done any more.
+    slot = Asset.objects.filter(
+        Q(scene=OuterRef("scene")) | Q(scene=None),
+        video=OuterRef("video"),
+        kind=OuterRef("stage"),
+        current=True,
+        verdict__in=USABLE,
+    )
+    replaced = Step.objects.filter(Exists(slot), batch__in=ids, state__in=OPEN, video__cancelled_at=None)
+    for batch_id, stage, n in replaced.values_list("batch", "stage").annotate(n=Count("pk")).order_by():
+        usable[batch_id, stage] -= n
+    return usable, flagged
+
+
+def _open_steps(ids: Sequence[int]) -> Iterable[Any]:
+    return (
+        Step.objects.filter(batch__in=ids, state__in=OPEN)
+        .annotate(cancelled=ExpressionWrapper(Q(video__cancelled_at__isnull=False), output_field=BooleanField()))
+        .values("batch", "stage", "state", "reason", "cancelled")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+
+
+def _count(row: Mapping[str, Any], bar: StageBar | None) -> None:
+    if bar is None:
+        return
+    n = row["n"]
+    if row["state"] == State.ATTENTION:
+        if row["reason"] == Reason.DECISION:
+            bar.needs += n
+        else:
+            bar.failed += n
+    elif row["state"] == State.READY:
+        bar.ready += n
+    else:  # an answer that was lost is being looked for: that is work too
+        bar.running += n
+
+
+def _note(bar: StageBar) -> str:
+    if bar.done == bar.total:
+        return "done"
+    if bar.failed:
+        return f"{bar.failed} failed"
+    if bar.needs:
+        return f"{bar.needs} for you"
+    if bar.running:
+        return f"{bar.running} running"
+    return f"{bar.ready} next" if bar.ready else "to come"

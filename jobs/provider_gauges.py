@@ -1,0 +1,216 @@
+"""What providers have room for just now, and what holds the steps that are ready. A fixed number of queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Min, Q, Sum
+from django.utils import timezone
+
+from jobs.models import Attempt, Batch, Budget, Step
+from jobs.states import State
+from jobs.templatetags.vidbatch import duration
+from jobs.workers import missing_worker
+from providers.limits import guard_of
+from providers.models import Lane, Price, Provider, Quota
+
+CAPABILITY_WORDS = {"moderation": "moderation", "voiceover": "voiceovers"}
+WINDOWS = {1: "s", 60: "min", 3600: "hour", 86_400: "day"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauge:
+    label: str
+    used: int
+    limit: int | None
+    unit: str
+    note: str
+    held: bool = False
+
+
+@dataclass(slots=True)
+class Market:
+    """One reading of lanes, quotas, prices and caps, from which gauges and reasons are told."""
+
+    now: datetime
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    in_flight: Counter[int] = field(default_factory=Counter)  # by lane
+    by_provider: Counter[int] = field(default_factory=Counter)
+    quotas: list[tuple[Quota, int, datetime | None]] = field(default_factory=list)  # used, when a place comes free
+    priced: list[Price] = field(default_factory=list)
+    budgets: list[Budget] = field(default_factory=list)
+    nobody: str = ""  # the sentence that no worker is running, where work is due
+
+    def holds(self, lane: Lane, batch: Batch) -> str:
+        """Why a ready step of this lane does not start; "" when nothing keeps it."""
+        provider = lane.provider
+        return (
+            _off(provider, self.now)
+            or _paused(str(provider), provider.paused, provider.paused_until, provider.pause_reason, self.now)
+            or _paused(_name(lane), lane.paused, lane.paused_until, lane.pause_reason, self.now)
+            or self._no_price(lane)
+            or self._cap(lane, batch)
+            or self._quota(lane)
+            or self._places(lane)
+        )
+
+    def _no_price(self, lane: Lane) -> str:
+        mine = [price for price in self.priced if price.provider_id == lane.provider_id]
+        if any(price.capability in ("", lane.capability) or not lane.capability for price in mine):
+            return ""
+        return f"{lane.provider} has no price for {lane.capability}, and without a price nothing is called"
+
+    def _cap(self, lane: Lane, batch: Batch) -> str:
+        for budget in self.budgets:
+            if budget.room_micro <= 0 and budget.covers(
+                project_id=batch.project_id, batch_id=batch.pk, provider_id=lane.provider_id
+            ):
+                return f"{budget} is used up"
+        return ""
+
+    def _quota(self, lane: Lane) -> str:
+        for quota, used, free_at in self.quotas:
+            same = quota.provider_id == lane.provider_id and quota.capability in ("", lane.capability)
+            if same and used >= quota.amount:
+                return f"{_name(lane)} has used {quota.amount} {_per(quota)}{_in(free_at, self.now, ', next')}"
+        return ""
+
+    def _places(self, lane: Lane) -> str:
+        for most, used in (
+            (lane.max_in_flight, self.in_flight[lane.pk]),
+            (lane.provider.max_in_flight, self.by_provider[lane.provider_id]),
+        ):
+            if most is not None and used >= most:
+                return f"a place at {lane.provider}: {used} of {most} are taken"
+        return ""
+
+
+def read_market(now: datetime | None = None) -> Market:
+    now = now or timezone.now()
+    market = Market(now=now)
+    market.lanes = {lane.pk: lane for lane in Lane.objects.select_related("provider", "offer")}
+    for row in Attempt.objects.filter(ended_at=None).values("lane", "provider").annotate(n=Count("pk")).order_by():
+        market.in_flight[row["lane"]] += row["n"]
+        market.by_provider[row["provider"]] += row["n"]
+    market.quotas = _quotas(now)
+    market.priced = list(Price.objects.valid(now).select_related(None))
+    market.budgets = list(Budget.objects.select_related("project", "batch", "provider"))
+    market.nobody = missing_worker(now)
+    return market
+
+
+def _quotas(now: datetime) -> list[tuple[Quota, int, datetime | None]]:
+    """Used in the window that ends now, of every quota, by one query."""
+    quotas = list(Quota.objects.select_related("provider"))
+    asked: dict[str, Any] = {}
+    for quota in quotas:
+        since = now - timedelta(seconds=quota.window_s + guard_of(quota.window_s))
+        mine = Q(provider=quota.provider_id, sent_at__gt=since) & ~Q(outcome=Attempt.Outcome.NOT_SENT)
+        if quota.capability:
+            mine &= Q(capability=quota.capability)
+        if quota.offer_id:
+            mine &= Q(offer=quota.offer_id)
+        by_unit = Count("pk", filter=mine) if quota.unit == "requests" else Sum(quota.unit, filter=mine)
+        asked[f"used_{quota.pk}"], asked[f"first_{quota.pk}"] = by_unit, Min("sent_at", filter=mine)
+    if not quotas:
+        return []
+    longest = max(quota.window_s for quota in quotas) * 1.01 + 1
+    answer = Attempt.objects.filter(sent_at__gt=now - timedelta(seconds=longest)).aggregate(**asked)
+    found = []
+    for quota in quotas:
+        first = answer[f"first_{quota.pk}"]
+        span = timedelta(seconds=quota.window_s + guard_of(quota.window_s))
+        found.append((quota, answer[f"used_{quota.pk}"] or 0, first + span if first else None))
+    return found
+
+
+def gauges_of(batch: Batch, market: Market) -> list[Gauge]:
+    """Of the providers that this batch uses: places, quotas, and what queues for them."""
+    lanes = (
+        Step.objects.filter(batch=batch)
+        .values("lane")
+        .annotate(ready=Count("pk", filter=Q(state=State.READY, video__cancelled_at=None)))
+    )
+    ready = {row["lane"]: row["ready"] for row in lanes.order_by()}
+    mine = [market.lanes[pk] for pk in sorted(ready)]
+    gauges: list[Gauge] = []
+    for provider in {lane.provider_id: lane.provider for lane in mine}.values():
+        own = [lane for lane in mine if lane.provider_id == provider.pk]
+        gauges.append(_provider_gauge(provider, own, ready, market))
+        gauges += [_lane_gauge(lane, ready, market) for lane in own if lane.max_in_flight is not None]
+        gauges += [_quota_gauge(q, used, at, market.now) for q, used, at in market.quotas if q.provider == provider]
+    return gauges
+
+
+def holds_of(batch: Batch, market: Market, ready_lanes: Sequence[int]) -> list[str]:
+    """Each thing that keeps ready steps of the batch waiting and that somebody can change, once."""
+    said: dict[str, None] = {}
+    for pk in ready_lanes:
+        lane = market.lanes[pk]
+        reason = market._no_price(lane) or market._cap(lane, batch) or _off(lane.provider, market.now)
+        if reason:
+            said[reason] = None
+    return list(said)
+
+
+def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[int, int], market: Market) -> Gauge:
+    queued = sum(ready[lane.pk] for lane in lanes)
+    held = _off(provider, market.now) or _paused(
+        "", provider.paused, provider.paused_until, provider.pause_reason, market.now
+    )
+    paused_lanes = [_paused(_what(ln), ln.paused, ln.paused_until, ln.pause_reason, market.now) for ln in lanes]
+    words = [held, *paused_lanes, f"{queued} queued" if queued else "nothing queued"]
+    return Gauge(
+        label=provider.label,
+        used=market.by_provider[provider.pk],
+        limit=provider.max_in_flight,
+        unit="in flight",
+        note=" · ".join(word for word in words if word),
+        held=bool(held),
+    )
+
+
+def _lane_gauge(lane: Lane, ready: Mapping[int, int], market: Market) -> Gauge:
+    note = f"{ready[lane.pk]} queued" if ready[lane.pk] else "nothing queued"
+    return Gauge(
+        label=_name(lane), used=market.in_flight[lane.pk], limit=lane.max_in_flight, unit="in flight", note=note
+    )
+
+
+def _quota_gauge(quota: Quota, used: int, free_at: datetime | None, now: datetime) -> Gauge:
+    what = f"{quota.provider} · {quota.capability}" if quota.capability else str(quota.provider)
+    note = _in(free_at, now, "resets") if used else "unused"
+    return Gauge(label=what, used=used, limit=quota.amount, unit=_per(quota), note=note)
+
+
+def _off(provider: Provider, now: datetime) -> str:
+    return "" if provider.enabled else f"{provider} is switched off"
+
+
+def _paused(name: str, paused: bool, until: datetime | None, reason: str, now: datetime) -> str:
+    later = until if until and until > now else None
+    if not paused and later is None:
+        return ""
+    words = f"{name} is paused" if name else "paused"
+    return words + (f": {reason.rstrip('.')}" if reason else "") + _in(later, now, ", on again")
+
+
+def _in(moment: datetime | None, now: datetime, words: str) -> str:
+    return f"{words} in {duration(max(1, round((moment - now).total_seconds())))}" if moment else ""
+
+
+def _what(lane: Lane) -> str:
+    return CAPABILITY_WORDS.get(lane.capability, f"{lane.capability}s" if lane.capability else "everything")
+
+
+def _name(lane: Lane) -> str:
+    return f"{lane.provider} · {lane.offer.label if lane.offer else _what(lane)}"
+
+
+def _per(quota: Quota) -> str:
+    window = WINDOWS.get(quota.window_s, f"{quota.window_s} s")
+    return f"{quota.unit} a {window}" if quota.window_s in WINDOWS else f"{quota.unit} in {window}"

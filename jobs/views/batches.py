@@ -1,0 +1,281 @@
+"""The list of batches, the page of one, and what people do with it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from jobs import batch_queries as queries
+from jobs import control
+from jobs.advance import mark
+from jobs.batch_eta import times_left
+from jobs.batch_items import filtered, items_of
+from jobs.batch_progress import progress_of
+from jobs.control import Cancel, Refused
+from jobs.models import Batch, Project, Video
+from jobs.provider_gauges import gauges_of, holds_of, read_market
+from jobs.states import Reason
+
+BATCHES_ON_A_PAGE = 20
+ITEMS_ON_A_PAGE = 50
+SCRIPTS_ON_A_PAGE = 20
+LIVE_PARTS = ("_title", "_actions", "_alerts", "_figures", "_needs", "_pipeline", "_items", "_gauges")
+OUT_OF_BAND = ' hx-swap-oob="true"'
+ENDED = 286  # htmx stops asking
+may_steer = permission_required("jobs.change_batch", raise_exception=True)
+may_decide = permission_required("jobs.add_decision", raise_exception=True)
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+@require_GET
+def batch_list(request: HttpRequest) -> HttpResponse:
+    show, project = request.GET.get("show", ""), request.GET.get("project", "")
+    search = request.GET.get("q", "").strip()[:100]
+    found = queries.batches_shown(request.user, show=show, project=project, search=search)
+    page = Paginator(found, BATCHES_ON_A_PAGE).get_page(request.GET.get("page"))
+    batches = list(page.object_list)
+    progress = progress_of(batches)
+    projects = list(Project.objects.for_user(request.user).values_list("pk", "name"))
+    return render(
+        request,
+        "batches/list.html",
+        {
+            "page": page,
+            "rows": [(batch, progress[batch.pk], *queries.state_of(batch, progress[batch.pk])) for batch in batches],
+            "filtered": bool(show or project or search),
+            "search": search,
+            "first_project": projects[0][0] if projects else None,
+            "only_project": len(projects) == 1,
+            "selects": [
+                ("show", "State", [("", "All states"), ("open", "Open"), ("finished", "Finished"),
+                                   ("cancelled", "Cancelled")], show),
+                ("project", "Project", [("", "All projects"), *((str(pk), name) for pk, name in projects)], project),
+            ],
+        },
+    )  # fmt: skip
+
+
+@require_GET
+def batch_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    batch = _batch(request, pk)
+    context = _board(request, batch)
+    context["live_version"] = _version(_parts(request, context))
+    return render(request, "batches/detail.html", context)
+
+
+@require_GET
+def batch_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The parts that change, when one of them has; an ended batch is answered once more, and then no more."""
+    batch = _batch(request, pk)
+    context = _board(request, batch)
+    parts = _parts(request, {**context, "oob": True})
+    version = _version(parts)
+    over = not batch.is_open and not context["progress"].out
+    if request.GET.get("v") == version and not over:
+        return HttpResponse(status=204)
+    token = render_to_string("components/_live_version.html", {"live_version": version, "oob": True})
+    return HttpResponse("\n".join([*parts, token]), status=ENDED if over else 200)
+
+
+@require_GET
+def batch_scripts(request: HttpRequest, pk: int) -> HttpResponse:
+    """The gate “let me read the scripts first”: those that wait, to be read and released."""
+    batch = _batch(request, pk)
+    waiting = queries.with_scenes(queries.at_script_gate(batch))
+    page = Paginator(waiting, SCRIPTS_ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "batches/scripts.html", {"batch": batch, "page": page})
+
+
+# -- steering ----------------------------------------------------------------------------------------------------------
+
+
+@may_steer
+@require_POST
+def batch_pause(request: HttpRequest, pk: int) -> HttpResponse:
+    batch = _batch(request, pk)
+    if batch.is_open:
+        control.pause(batch, timezone.now())
+        messages.success(request, "Paused. Nothing new is sent; what is out is fetched and booked.")
+    else:
+        messages.warning(request, "This batch is already over: there is nothing to pause.")
+    return redirect("batch_detail", batch.pk)
+
+
+@may_steer
+@require_POST
+def batch_resume(request: HttpRequest, pk: int) -> HttpResponse:
+    batch = _batch(request, pk)
+    control.resume(batch)
+    messages.success(request, "Resumed.")
+    return redirect("batch_detail", batch.pk)
+
+
+@may_steer
+@require_POST
+def batch_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    batch = _batch(request, pk)
+    if request.POST.get("how") not in list(Cancel):
+        messages.error(request, "Choose what to cancel: waiting videos only, all but what is running, or everything.")
+        return redirect("batch_detail", batch.pk)
+    count = control.cancel(batch, Cancel(request.POST["how"]), timezone.now())
+    if count:
+        messages.success(request, f"Cancelled {count} video{'s' if count > 1 else ''}. What is finished stays.")
+    else:
+        messages.warning(request, "There was nothing to cancel: every video has begun, or is over.")
+    return redirect("batch_detail", batch.pk)
+
+
+@may_steer
+@require_POST
+def batch_priority(request: HttpRequest, pk: int) -> HttpResponse:
+    batch = _batch(request, pk)
+    chosen = request.POST.get("priority", "")
+    if chosen not in {str(value) for value in Batch.Priority.values}:
+        messages.error(request, "A priority is low, normal or high.")
+    else:
+        batch.priority = int(chosen)
+        batch.save(update_fields=["priority"])
+        messages.success(request, f"Priority: {Batch.Priority(int(chosen)).label.lower()}.")
+    return redirect("batch_detail", batch.pk)
+
+
+@may_steer
+@require_POST
+def batch_retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Sends failed steps off once more: one (`step`), those that failed alike (`like`), or all. Never a lost answer:
+    that is a decision about money."""
+    batch = _batch(request, pk)
+    steps = queries.attention_of(batch)
+    if step_id := request.POST.get("step"):
+        steps = steps.filter(pk=_number(step_id))
+    elif like_id := request.POST.get("like"):
+        steps = queries.like(batch, get_object_or_404(steps, pk=_number(like_id)))
+    count, refused = 0, ""
+    for step in steps.exclude(reason=Reason.DECISION):
+        try:
+            control.try_again(step, _user(request), timezone.now())
+            count += 1
+        except Refused as error:
+            refused = str(error)
+    mark(queries.without_a_provider([batch.pk]).values_list("pk", flat=True))  # asked again by the next drive
+    if count:
+        messages.success(request, f"{count} step{'s are' if count > 1 else ' is'} tried again.")
+    elif refused:
+        messages.warning(request, refused)
+    else:
+        messages.info(request, "Looking at it again. What still cannot go on says why.")
+    return redirect("batch_detail", batch.pk)
+
+
+@may_decide
+@require_POST
+def batch_decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """A lost answer: `no` (it did not happen, try again) or `yes` (it did, book it) names the step."""
+    batch = _batch(request, pk)
+    answer = "yes" if "yes" in request.POST else "no"
+    step = get_object_or_404(queries.attention_of(batch), pk=_number(request.POST.get(answer, "")))
+    verb = control.it_happened if answer == "yes" else control.try_again
+    try:
+        verb(step, _user(request), timezone.now())
+        messages.success(request, "Booked as paid." if answer == "yes" else "Nothing is booked; it is tried again.")
+    except Refused as error:
+        messages.warning(request, str(error))
+    return redirect("batch_detail", batch.pk)
+
+
+@may_steer
+@require_POST
+def batch_release(request: HttpRequest, pk: int) -> HttpResponse:
+    """Opens a gate: `what` is scripts or renders, `video` one of them, else all that wait now."""
+    batch = _batch(request, pk)
+    renders = request.POST.get("what") == "renders"
+    waiting = queries.at_render_gate(batch) if renders else queries.at_script_gate(batch)
+    if video_id := request.POST.get("video"):
+        waiting = waiting.filter(pk=_number(video_id))
+    videos = list(waiting)
+    if videos:
+        release = control.release_renders if renders else control.release_scripts
+        release(videos, _user(request), timezone.now())
+        what = "video" if renders else "script"
+        messages.success(request, f"Released {len(videos)} {what}{'s' if len(videos) > 1 else ''}.")
+    else:
+        messages.warning(request, "Nothing waits there any more; somebody has released it already.")
+    more = not renders and queries.at_script_gate(batch).exists()
+    return redirect("batch_scripts" if more else "batch_detail", batch.pk)
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def _board(request: HttpRequest, batch: Batch) -> dict[str, Any]:
+    """All that the page of a batch shows, in a fixed number of queries."""
+    market = read_market()
+    progress = progress_of([batch])
+    state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
+    page = Paginator(filtered(batch, state=state, search=search), ITEMS_ON_A_PAGE).get_page(request.GET.get("page"))
+    chip, word = queries.state_of(batch, progress[batch.pk])
+    flagged = queries.flagged_by_batch([batch.pk]).get(batch.pk, 0)
+    causes = queries.causes_of([batch.pk])
+    stuck = sum(cause.count for cause in causes)
+    return {
+        "batch": batch,
+        "progress": progress[batch.pk],
+        "chip": chip,
+        "word": word,
+        "left": times_left([batch], progress, market)[batch.pk],
+        "money": queries.money_of(batch),
+        "flagged": flagged,
+        "causes": causes,
+        "stuck": stuck,
+        "needs": flagged + stuck + progress[batch.pk].gates,
+        "retryable": sum(cause.count for cause in causes if cause.step_id and not cause.is_decision),
+        "decisions": queries.decisions_of(batch),
+        "scripts": queries.at_script_gate(batch).count(),
+        "renders": queries.at_render_gate(batch).count(),
+        "page": page,
+        "items": items_of(batch, list(page.object_list), market),
+        "gauges": gauges_of(batch, market),
+        "facts": queries.facts_of(batch),
+        "holds": holds_of(batch, market, queries.ready_lanes(batch)) if batch.is_open else [],
+        "no_worker": market.nobody if progress[batch.pk].has_work else "",
+        "search": search,
+        "selects": [("state", "State", [("", "All states"), *Video.State.choices], state)],
+        "is_filtered": bool(state or search),
+        "priorities": Batch.Priority.choices,
+        "live_query": request.GET.urlencode(),
+    }
+
+
+def _parts(request: HttpRequest, context: dict[str, Any]) -> list[str]:
+    return [render_to_string(f"batches/{name}.html", context, request) for name in LIVE_PARTS]
+
+
+def _version(parts: list[str]) -> str:
+    """Of what is shown; the parts hold no form of their own, so no token that is new every time."""
+    return hashlib.sha256("".join(parts).replace(OUT_OF_BAND, "").encode()).hexdigest()[:16]
+
+
+def _batch(request: HttpRequest, pk: int) -> Batch:
+    return get_object_or_404(Batch.objects.for_user(request.user).select_related("project", "created_by"), pk=pk)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # nobody else comes past LoginRequiredMiddleware
+    return request.user
+
+
+def _number(text: str) -> int:
+    """0, which no row has, for what is no number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0
