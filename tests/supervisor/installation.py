@@ -58,13 +58,17 @@ class Installation:
             timeout=timeout_s * SLACK,
         )
 
-    def start(self, *, prefix: tuple[str, ...] = (), wait: bool = True) -> float:
+    def start(self, *arguments: str, prefix: tuple[str, ...] = (), wait: bool = True) -> float:
         """The seconds until the first page answered."""
         began = time.monotonic()
         self.output.unlink(missing_ok=True)
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*prefix, *self.command("start")], env=self.environment, cwd=ROOT, stdout=output, stderr=output
+                [*prefix, *self.command("start", *arguments)],
+                env=self.environment,
+                cwd=ROOT,
+                stdout=output,
+                stderr=output,
             )
         if wait:
             self.wait_until(lambda: "vidbatch is running" in self.said, within_s=60, what="the first page")

@@ -217,3 +217,37 @@ def test_the_command_line_finishes_a_batch_and_says_where_the_files_are(installa
     path = re.search(r"Finished +\d+ +(\S+\.mp4)$", made.stdout, re.M)[1]
     probed = subprocess.run(["ffprobe", "-v", "error", path], cwd=ROOT, capture_output=True)
     assert (probed.returncode, probed.stderr) == (0, b"")
+
+
+def test_drives_follow_one_another_and_never_pile_up(installation):
+    installation.environment["VIDBATCH_DRIVE_SLICE_S"] = "5"
+    installation.start()
+    installation.launch()
+    installation.wait_until(
+        lambda: installation.one("select min(n) from (select count(*) n from jobs_worker group by role)") >= 4,
+        within_s=40,
+        what="the fourth drive of each role",
+    )
+    at_once = "select count(*) from jobs_worker where ended_at is null and not draining group by role"
+    assert {count for (count,) in installation.rows(at_once)} <= {1}
+    assert installation.rows("select text from jobs_notice") == []
+    installation.wait_until(installation.are_all_done, within_s=60, what="the end")
+    assert installation.rows("select id from jobs_step where crash_count > 0") == []
+
+
+def test_parts_are_started_and_stopped_apart(installation, tmp_path):
+    media = Installation(installation.folder)
+    media.output = tmp_path / "media.out"
+    installation.start("--only", "generation", wait=False)
+    media.start("--only", "media", wait=False)
+    try:
+        for role in ("generation", "media"):
+            alive_now = f"select count(*) from jobs_worker where role = '{role}' and ended_at is null"
+            installation.wait_until(lambda sql=alive_now: installation.one(sql) == 1, within_s=20, what=role)
+        assert "already running" in media.manage("start").stdout
+        media.signal()
+        assert media.wait(within_s=10 * SLACK) == 0
+        assert installation.one("select count(*) from jobs_worker where role = 'generation' and ended_at is null") == 1
+    finally:
+        media.process.kill()
+        media.process.wait()

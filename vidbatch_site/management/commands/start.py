@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from vidbatch_site import first_start
 from vidbatch_site.supervisor import instance, readiness
 from vidbatch_site.supervisor.supervisor import Supervisor
+from vidbatch_site.supervisor.tidy import tidy
 
 ROLES = ("web", *settings.ROLES)
 
@@ -62,6 +63,7 @@ class Command(BaseCommand):
         for sentence in readiness.check_programs():
             self.say(sentence)
         readiness.prepare_database()
+        tidy()
         for line in first_start.welcome():
             self.say(line)
         if "web" in roles and readiness.collect_static():
