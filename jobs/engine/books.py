@@ -13,7 +13,21 @@ from providers.models import Price, PriceQuerySet
 from providers.pricing import amount, units_of
 from providers.types import Capability, Request
 
+from .rows import insert_rows
+
 Kind = LedgerEntry.Kind
+ENTRY_FIELDS = (
+    "kind",
+    "attempt",
+    "project",
+    "batch",
+    "provider",
+    "reserved_micro",
+    "at_risk_micro",
+    "spent_micro",
+    "at",
+    "note",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +85,7 @@ def admit(budgets: Sequence[Budget], *, micro: int, project_id: int, batch_id: i
 
 def write(moves: Sequence[Move], now: datetime) -> None:
     """Books the moves and brings the budgets' sums along. Settling never fails: money that is gone is booked."""
-    LedgerEntry.objects.bulk_create(
-        [
-            LedgerEntry(
-                kind=move.kind,
-                attempt=move.attempt,
-                project_id=move.batch.project_id,
-                batch=move.batch,
-                provider_id=move.attempt.provider_id,
-                reserved_micro=move.reserved_micro,
-                at_risk_micro=move.at_risk_micro,
-                spent_micro=move.spent_micro,
-                at=now,
-                note=move.note[:300],
-            )
-            for move in moves
-        ],
-        batch_size=500,
-    )
+    insert_rows(LedgerEntry, ENTRY_FIELDS, [_entry(move, now) for move in moves])
     paid = [move for move in moves if move.reserved_micro or move.at_risk_micro or move.spent_micro]
     for budget in lock_budgets() if paid else ():
         mine = [
@@ -104,6 +101,21 @@ def write(moves: Sequence[Move], now: datetime) -> None:
                 at_risk_micro=F("at_risk_micro") + sum(move.at_risk_micro for move in mine),
                 spent_micro=F("spent_micro") + sum(move.spent_micro for move in mine),
             )
+
+
+def _entry(move: Move, now: datetime) -> tuple[object, ...]:
+    return (
+        move.kind,
+        move.attempt.pk,
+        move.batch.project_id,
+        move.batch.pk,
+        move.attempt.provider_id,
+        move.reserved_micro,
+        move.at_risk_micro,
+        move.spent_micro,
+        now,
+        move.note[:300],
+    )
 
 
 def reserved(attempt: Attempt, batch: Batch) -> Move:

@@ -138,6 +138,13 @@ def _run(
             return {"error": NotSent("Ended with the engine; it is done again at the next start.")}
         return _told_error(ticket, adapter_type, error)
     finally:
+        _remove(workdir)
+
+
+def _remove(workdir: Path) -> None:
+    try:
+        workdir.rmdir()  # mostly it is empty, and this is far quicker
+    except OSError:
         shutil.rmtree(workdir, ignore_errors=True)
 
 

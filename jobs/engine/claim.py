@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Count, F, Q, Value
@@ -20,11 +20,14 @@ from jobs.transactions import atomically
 from providers import registry
 from providers.limits import Window, guard_of, room
 from providers.models import Lane, Price, Provider, Quota
+from providers.types import Request
 
 from . import books
 from .requests import Ticket, as_sent, request_hash, request_of
+from .rows import insert_rows
 
 LEASE_MARGIN_S = 30.0
+ATTEMPT_FIELDS = [field.attname for field in Attempt._meta.concrete_fields if not field.primary_key]
 SEND_WITHIN_S = 20.0  # a thread that comes later than this does not send any more
 
 
@@ -119,7 +122,7 @@ class _Queue:
         steps = self.ready.filter(gate, batch=batch, video__cancelled_at=None).exclude(pk__in=self.seen)
         for lane, offer in self.full.get(batch.pk, ()):
             steps = steps.exclude(lane=lane, offer=offer)
-        return list(steps.select_related("offer").order_by("rank", "pk")[:most])
+        return list(steps.prefetch_related("offer").order_by("rank", "pk")[:most])
 
     def _is_its_turn(self, batch: Batch) -> bool:
         """In a narrow batch nothing overtakes what stands before it at another provider."""
@@ -154,6 +157,14 @@ class _Meter:
         self.used.append((now.timestamp(), units))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Admitted:
+    request: Request
+    units: dict[str, int]
+    price: Price
+    micro: int
+
+
 class _Desk:
     """One claim's view of a provider: lanes, meters, prices, caps."""
 
@@ -173,8 +184,7 @@ class _Desk:
         self.meters = [self._read(quota) for quota in Quota.objects.filter(provider=provider)]
         self.prices: list[Price] = books.valid_prices(provider.pk, now)
         self.budgets: Sequence[Budget] = ()
-        self.reserved: dict[int, int] = {}
-        self.priced: dict[int, Price] = {}
+        self.admitted: dict[int, _Admitted] = {}
 
     def _read(self, quota: Quota) -> _Meter:
         """Usage is the sum over the provider's own attempts; one not on the wire yet counts as sent now."""
@@ -228,7 +238,7 @@ class _Desk:
             for meter in meters:
                 meter.take(_need(meter, units), self.now)
             self.in_flight[step.lane_id] += 1
-            self.reserved[step.pk], self.priced[step.pk] = micro, price
+            self.admitted[step.pk] = _Admitted(request=request, units=units, price=price, micro=micro)
             admitted.append(step)
         return admitted
 
@@ -242,50 +252,49 @@ class _Desk:
 
     def write(self, steps: list[Step], worker: Worker) -> None:
         """Marks the steps, then writes what is intended. Steps that were cancelled meanwhile fall out here."""
-        ours = _take(steps, worker, self.now, lambda step: self._lease(step))
-        attempts, moves = [], []
-        for step in ours:
-            attempts.append(self._attempt(step))
-        Attempt.objects.bulk_create(attempts, batch_size=500)
+        ours = _take(steps, worker, self.now, self._lease)
+        attempts = [self._attempt(step) for step in ours]
+        insert_rows(Attempt, ATTEMPT_FIELDS, [tuple(getattr(a, name) for name in ATTEMPT_FIELDS) for a in attempts])
+        keys = dict(Attempt.objects.filter(tag__in=[a.tag for a in attempts]).values_list("tag", "pk"))
         for step, attempt in zip(ours, attempts, strict=True):
-            moves.append(books.reserved(attempt, step.batch))
+            attempt.pk = keys[attempt.tag]
             self.result.tickets.append(
                 Ticket(
                     step_id=step.pk,
                     fence=step.fence,
                     stage=step.stage,
                     slug=self.provider.slug,
-                    request=request_of(step, tag=attempt.tag),
+                    request=replace(self.admitted[step.pk].request, tag=attempt.tag),
                     options=self.provider.options,
                     attempt_id=attempt.pk,
                     send_by=attempt.send_deadline,
                 )
             )
-        books.write(moves, self.now)
+        books.write([books.reserved(a, step.batch) for step, a in zip(ours, attempts, strict=True)], self.now)
         Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
             started_at=self.now, state=Video.State.RUNNING
         )
 
     def _lease(self, step: Step) -> float:
-        return self.adapter.deadline_of(request_of(step).capability) + SEND_WITHIN_S + LEASE_MARGIN_S
+        return self.adapter.deadline_of(self.admitted[step.pk].request.capability) + SEND_WITHIN_S + LEASE_MARGIN_S
 
     def _attempt(self, step: Step) -> Attempt:
-        request = request_of(step)
-        sent, units = as_sent(request), books.most_units(request)
+        admitted = self.admitted[step.pk]
+        sent = as_sent(admitted.request)
         return Attempt(
-            step=step,
+            step_id=step.pk,
             no=step.fence,
-            provider=self.provider,
+            provider_id=self.provider.pk,
             lane_id=step.lane_id,
             offer_id=step.offer_id,
-            capability=request.capability,
+            capability=admitted.request.capability,
             tag=uuid.uuid4().hex,
             request=sent,
             request_hash=request_hash(sent),
-            images=units.get("images", 0),
-            characters=units.get("characters", 0),
-            price=self.priced[step.pk],
-            reserved_micro=self.reserved[step.pk],
+            images=admitted.units.get("images", 0),
+            characters=admitted.units.get("characters", 0),
+            price_id=admitted.price.pk,
+            reserved_micro=admitted.micro,
             sent_at=self.now,
             send_deadline=self.now + timedelta(seconds=SEND_WITHIN_S),
         )

@@ -106,9 +106,8 @@ def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
 
 
 def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:
-    attempts = Attempt.objects.select_related("price", "lane", "provider").in_bulk(
-        [a.ticket.attempt_id for a in answers]
-    )
+    narrow = Attempt.objects.defer("request").prefetch_related("price", "lane", "provider")
+    attempts = narrow.in_bulk([a.ticket.attempt_id for a in answers])
     batch = _Batch(now)
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
