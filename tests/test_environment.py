@@ -17,6 +17,12 @@ NOT_UNDERSTOOD = [
     ("70000", lambda: env.whole_number(NAME, 8000, least=1, most=65535), "from 1 to 65535"),
     ("loud", lambda: env.one_of(NAME, "INFO", {"INFO", "DEBUG"}), "one of DEBUG, INFO"),
     ("mysql://a/b", lambda: env.database(NAME, {}), "a database URL"),
+    ("Nowhere/Else", lambda: env.time_zone(NAME, "UTC"), "Europe/Berlin"),
+    ("../etc", lambda: env.time_zone(NAME, "UTC"), "Europe/Berlin"),
+    ("Europe", lambda: env.time_zone(NAME, "UTC"), "Europe/Berlin"),
+    ("localhost", lambda: env.redis_url(NAME), "redis://"),
+    ("example.org", lambda: env.origins(NAME), "https://"),
+    (",", lambda: env.names(NAME, []), "a list a,b,c"),
 ]
 
 
@@ -54,3 +60,11 @@ def test_the_secret_key_is_made_once_and_for_its_owner_only(tmp_path):
     assert len(keys.pop()) > 50
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_password_in_a_url_is_not_repeated(monkeypatch):
+    monkeypatch.setenv(NAME, "mysql://ana:secret@host/name")
+    with pytest.raises(ImproperlyConfigured) as error:
+        env.database(NAME, {})
+    assert "secret" not in str(error.value)
+    assert "mysql://ana:…@host/name" in str(error.value)

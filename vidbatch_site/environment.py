@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -28,11 +30,15 @@ def read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
         return default
     try:
         return parse(raw)
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError, OSError) as error:
         raise ImproperlyConfigured(
-            f"{name} is {raw!r}, which cannot be understood: it should be {expected}. "
+            f"{name} is {_without_password(raw)!r}, which cannot be understood: it should be {expected}. "
             f"Correct it in the environment or in .env, or leave it out to use the default."
         ) from error
+
+
+def _without_password(raw: str) -> str:
+    return re.sub(r"(://[^/@:]*):[^/]*@", r"\1:…@", raw)
 
 
 def text(name: str, default: str = "") -> str:
@@ -62,7 +68,40 @@ def whole_number(name: str, default: int, *, least: int = 0, most: int = 10**9) 
 
 
 def names(name: str, default: list[str]) -> list[str]:
-    return read(name, default, lambda raw: [part.strip() for part in raw.split(",") if part.strip()], "a list a,b,c")
+    def parse(raw: str) -> list[str]:
+        found = [part.strip() for part in raw.split(",") if part.strip()]
+        if not found:
+            raise ValueError(raw)
+        return found
+
+    return read(name, default, parse, "a list a,b,c")
+
+
+def origins(name: str) -> list[str]:
+    def parse(raw: str) -> list[str]:
+        found = [part.strip() for part in raw.split(",")]
+        if not all(urlsplit(each).scheme in {"http", "https"} and urlsplit(each).netloc for each in found):
+            raise ValueError(raw)
+        return found
+
+    return read(name, [], parse, "a list of addresses like https://videos.example.org,https://example.org")
+
+
+def time_zone(name: str, default: str) -> str:
+    def parse(raw: str) -> str:
+        return ZoneInfo(raw).key
+
+    return read(name, default, parse, "the name of a time zone like Europe/Berlin")
+
+
+def redis_url(name: str) -> str:
+    def parse(raw: str) -> str:
+        parts = urlsplit(raw)
+        if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path):
+            raise ValueError(raw)
+        return raw
+
+    return read(name, "", parse, "a Redis URL like redis://host:6379/0")
 
 
 def folder(name: str, default: Path) -> Path:

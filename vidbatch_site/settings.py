@@ -41,7 +41,7 @@ except OSError as _error:
 DEBUG = env.yes_or_no("VIDBATCH_DEBUG", False)
 SECRET_KEY = env.text("VIDBATCH_SECRET_KEY") or load_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.names("VIDBATCH_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.names("VIDBATCH_ORIGINS", [])
+CSRF_TRUSTED_ORIGINS = env.origins("VIDBATCH_ORIGINS")
 PORT = env.whole_number("VIDBATCH_PORT", 8000, least=1, most=65535)
 HTTPS = env.yes_or_no("VIDBATCH_HTTPS", False)  # behind a proxy that speaks https
 
@@ -99,7 +99,7 @@ STORAGES: dict[str, Any] = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.text("VIDBATCH_TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("VIDBATCH_TIME_ZONE", "UTC")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -171,7 +171,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
 DATABASES["default"]["CONN_MAX_AGE"] = None
-REDIS_URL = env.text("VIDBATCH_REDIS_URL")
+REDIS_URL = env.redis_url("VIDBATCH_REDIS_URL")
 
 CACHES: dict[str, Any] = {  # counts failed sign-ins; shared by all processes
     "default": {

@@ -70,6 +70,13 @@ def too_many_rows(source_name: str) -> IntakeError:
     )
 
 
+def cell_too_long(source_name: str, row: int, column: int | None = None) -> IntakeError:
+    return IntakeError(
+        f"{place(source_name, row, column)} holds more than {MAX_CELL:,} characters: "
+        f"shorten it, or look for a quote that is opened and never closed."
+    )
+
+
 def _without_empty_end(cells: Sequence[str]) -> tuple[str, ...]:
     end = len(cells)
     while end and not cells[end - 1].strip():
@@ -85,10 +92,7 @@ def _hold_to_caps(source_name: str, number: int, cells: tuple[str, ...]) -> None
         )
     for column, cell in enumerate(cells):
         if len(cell) > MAX_CELL:
-            raise IntakeError(
-                f"{place(source_name, number, column)} holds more than {MAX_CELL:,} characters: "
-                f"shorten it, or look for a quote that is opened and never closed."
-            )
+            raise cell_too_long(source_name, number, column)
         if "\0" in cell:
             raise IntakeError(
                 f"{place(source_name, number, column)} holds a NUL character, which no text has: "

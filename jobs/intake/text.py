@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from .columns import recognised
-from .table import IntakeError, Table, collect, place
+from .table import IntakeError, Table, cell_too_long, collect, place
 
 DELIMITERS = (",", ";", "\t")
 ONE_COLUMN = "\x1f"  # a delimiter that no list holds: quotes are still understood, commas are text
@@ -97,7 +97,8 @@ def _records(source_name: str, text: str, delimiter: str) -> Iterator[tuple[int,
             last_begun_at, begun_at = begun_at, reader.line_num
             yield number, [unguarded(cell) for cell in cells]
     except csv.Error as error:  # a cell beyond csv.field_size_limit
-        raise _open_quote(source_name, number + 1) from error
+        fault = _open_quote if '"' in text else cell_too_long
+        raise fault(source_name, number + 1) from error
     if _is_left_open(text, delimiter, last_begun_at):
         raise _open_quote(source_name, number)
 
