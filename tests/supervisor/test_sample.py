@@ -56,7 +56,8 @@ def test_the_sample_batch_is_made_in_time_and_in_little_memory_and_its_two_flaws
     memory.over.set()
     memory.join()
     load = os.getloadavg()[0]
-    slack = 1 if load_before < QUIET_LOAD and load < OWN_LOAD else 2  # others work on this machine too
+    # Others may work on this machine too: twice the time, or as much more as they leave less.
+    slack = 1 if load_before < QUIET_LOAD and load < OWN_LOAD else max(2, load / (os.cpu_count() or 1))
     assert made.returncode == 1
     assert "3 finished, 2 needs review" in made.stderr
     states = installation.rows("select position, state, state_note from jobs_video order by position")
