@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from jobs.models import Asset, Attempt, Batch, IntakeDraft, LedgerEntry, Notice, Step, Video
 from jobs.states import State
@@ -176,6 +177,11 @@ def test_programs_that_vanish_during_a_batch_are_named_and_what_was_made_is_kept
     assert video.cancelled_at is None
     assert producer.get(reverse("batch_detail", args=[batch.pk])).status_code == 200
     monkeypatch.setenv("PATH", path)
+    producer.post(reverse("batch_retry", args=[batch.pk]))
+    Step.objects.filter(state=State.READY).update(not_before=timezone.now())  # without waiting for it
+    drive_until_idle(timeout_s=120)
+    video.refresh_from_db()
+    assert video.state == Video.State.DONE, (video.state_note, list(Step.objects.values("stage", "state", "message")))
 
 
 def test_without_ffmpeg_nothing_starts_and_the_remedy_is_said(child_environment, tmp_path):
