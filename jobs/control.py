@@ -58,7 +58,7 @@ def cancel_video(video: Video, now: datetime) -> None:
 
 def _cancel(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
     ids = list(video_ids)
-    Video.objects.filter(pk__in=ids, finished_at=None, cancelled_at=None).update(cancelled_at=now)
+    count = Video.objects.filter(pk__in=ids, finished_at=None, cancelled_at=None).update(cancelled_at=now)
     steps = Step.objects.filter(video__in=ids)
     idle = [State.READY, State.ATTENTION]
     if how is Cancel.EVERYTHING:
@@ -72,7 +72,7 @@ def _cancel(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
         advance(ids, now)
     else:
         mark(ids)
-    return len(ids)
+    return count
 
 
 @atomically

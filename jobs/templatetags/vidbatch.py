@@ -36,6 +36,8 @@ STATES: dict[str, tuple[str, str]] = {
     "attention": ("needs", "Needs a person"),
     "decision": ("needs", "Needs a decision"),
     "flagged": ("needs", "Needs review"),
+    "review": ("needs", "Needs review"),
+    "gate": ("needs", "Waits for your go"),
     "rejected": ("failed", "Refused"),
     "poison": ("failed", "Failed"),
     "failed": ("failed", "Failed"),
