@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from jobs.routing import CAPABILITY_OF, OfferFacts, choose
+from jobs.states import Stage
+
+OFFERS = [
+    OfferFacts(id=n, provider_id=1, lane_id=1, capability=capability, name=str(n))
+    for n, capability in enumerate(["image", "clip", "clip"], start=1)
+]
+
+
+def test_every_stage_has_a_capability():
+    assert set(CAPABILITY_OF) == {stage.value for stage in Stage}
+
+
+def test_the_offer_that_was_chosen_is_taken():
+    assert choose("clip", {"clip": 3}, OFFERS).id == 3
+
+
+def test_without_a_choice_it_is_the_first_that_can():
+    assert choose("clip", {}, OFFERS).id == 2
+
+
+def test_a_choice_that_cannot_do_it_falls_back_to_one_that_can():
+    assert choose("clip", {"clip": 1}, OFFERS).id == 2
+
+
+def test_nobody_can():
+    assert choose("script", {}, OFFERS) is None
