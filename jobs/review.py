@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from jobs.advance import advance
 from jobs.control import Refused
@@ -56,9 +57,10 @@ def undo(review: Review, now: datetime) -> None:
     slot = Asset.objects.filter(video=asset.video_id, scene=asset.scene_id, kind=asset.kind, current=True)
     if slot.exclude(pk=asset.pk).exists():
         raise Refused("Too late: another version has taken its place.")
-    begun = Step.objects.filter(video=asset.video_id, created_at__gte=review.at).exclude(
-        state__in=(State.READY, State.CANCELLED)
-    )
+    begun = Step.objects.filter(video=asset.video_id, created_at__gte=review.at)
+    begun = begun.exclude(state__in=(State.READY, State.CANCELLED))
+    if asset.scene_id:
+        begun = begun.filter(Q(scene=asset.scene_id) | Q(scene=None))
     if begun.exists():
         raise Refused("Too late: what follows from this decision is already being made.")
     if asset.kind == Asset.Kind.SCRIPT and review.verdict == Verdict.APPROVED:
