@@ -50,6 +50,7 @@ def undo(review: Review, now: datetime) -> None:
     """Takes a decision back while nothing has followed from it."""
     asset = review.asset
     _lock(asset)
+    review.refresh_from_db()
     if review.undone_at is not None:
         raise Refused("This decision has already been taken back.")
     if asset.reviews.filter(pk__gt=review.pk, undone_at=None).exists():

@@ -56,11 +56,10 @@ def test_of_two_reviewers_the_second_is_told_who_was_first(flagged):
 @pytest.mark.parametrize("verb", ["approve", "send_back"])
 def test_a_decision_can_be_taken_back_while_nothing_has_followed(flagged, verb):
     picture, by = flagged.current("image", 1), a_user()
-    made_review = (
-        review.approve(picture, by, LATER)
-        if verb == "approve"
-        else review.send_back(picture, by, LATER, reason="content")
-    )
+    if verb == "approve":
+        made_review = review.approve(picture, by, LATER)
+    else:
+        made_review = review.send_back(picture, by, LATER, reason="content")
     review.undo(made_review, LATER)
     picture.refresh_from_db()
     assert (picture.verdict, picture.current) == (Verdict.FLAGGED, True)
