@@ -15,7 +15,7 @@ from django.http import QueryDict
 from jobs import review
 from jobs.models import Asset, Review, StyleReference
 from jobs.states import Verdict
-from jobs.video_queries import Slot, Workbench, sorted_checks, workbench
+from jobs.workbench import Slot, Workbench, sorted_checks, workbench
 from qc.measure.script import read_script
 from qc.models import CheckResult
 from qc.types import ScriptFacts
@@ -206,3 +206,7 @@ def _script(asset: Asset) -> ScriptFacts | None:
         return read_script((Path(settings.MEDIA_ROOT) / asset.name).read_text("utf-8", "replace"))
     except OSError as error:
         return ScriptFacts(error=f"The script could not be read: {error.strerror}.")
+
+
+def decisions_of(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Review]:
+    return Review.objects.filter(asset__in=Asset.objects.for_user(user)).select_related("asset__video")

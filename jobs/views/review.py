@@ -92,8 +92,7 @@ def review_send_back(request: HttpRequest, pk: int) -> HttpResponse:
 @may_review
 @require_POST
 def review_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    files = Asset.objects.for_user(request.user)
-    decision = get_object_or_404(Review.objects.filter(asset__in=files).select_related("asset__video"), pk=pk)
+    decision = get_object_or_404(review_queries.decisions_of(request.user), pk=pk)
     try:
         review.undo(decision, timezone.now())
         messages.success(request, "The decision is taken back.")

@@ -12,9 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from jobs import control, video_queries
 from jobs.control import Refused
-from jobs.models import Step, Video
+from jobs.models import Video
 from jobs.views.people import person
 from jobs.wording import edit_words
+from jobs.workbench import workbench
 
 VIDEOS_ON_A_PAGE = 24
 STOP_POLLING = 286
@@ -45,13 +46,13 @@ def video_list(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def video_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    bench = video_queries.workbench(_video(request, pk), _scene_id(request))
+    bench = workbench(_video(request, pk), _scene_id(request))
     return render(request, "videos/detail.html", {"bench": bench, "video": bench.video, "live_version": bench.version})
 
 
 @require_GET
 def video_live(request: HttpRequest, pk: int) -> HttpResponse:
-    bench = video_queries.workbench(_video(request, pk), _scene_id(request))
+    bench = workbench(_video(request, pk), _scene_id(request))
     if request.GET.get("v") == bench.version:
         return HttpResponse(status=STOP_POLLING if bench.is_over else 204)
     return render(
@@ -101,8 +102,7 @@ def video_release(request: HttpRequest, pk: int, gate: str) -> HttpResponse:
 @require_POST
 def step_decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """A step that needs a person goes on: it is tried again, or its lost answer was a yes."""
-    videos = Video.objects.for_user(request.user)
-    step = get_object_or_404(Step.objects.filter(video__in=videos), pk=pk)
+    step = get_object_or_404(video_queries.steps_of(request.user), pk=pk)
     try:
         if verb == "try-again":
             control.try_again(step, person(request), timezone.now())
