@@ -150,14 +150,16 @@ class Workbench:
 
 
 def workbench(video: Video, scene_id: int | None = None) -> Workbench:
-    """Seven queries, however many scenes and versions."""
+    """Five queries, however many scenes, versions and attempts."""
     scenes = list(video.scenes.filter(retired_at=None))
     assets = list(
         video.assets.select_related("inspection", "step").prefetch_related("inspection__results").order_by("-pk")
     )
     steps = list(Step.objects.filter(video=video, state__in=OPEN).select_related("provider", "scene").order_by("pk"))
     attempts = list(
-        Attempt.objects.filter(step__video=video).select_related("step__scene", "provider", "offer").order_by("-pk")
+        Attempt.objects.filter(step__video=video)
+        .select_related("step__scene", "provider", "offer__provider")
+        .order_by("-pk")
     )
     for asset in assets:
         asset.video = video

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -162,9 +163,9 @@ def test_sending_back_without_a_reason_is_refused(reviewer, waiting):
     assert verdict(waiting[0]) == "flagged"
 
 
-def test_a_second_reviewer_sees_who_is_at_it_and_comes_too_late(reviewer, ana, project, waiting, client_class):
+def test_a_second_reviewer_sees_who_is_at_it_and_comes_too_late(reviewer, ana, project, waiting):
     reviewer.get(url("review_asset", waiting[0]))
-    other = client_class()
+    other = Client()
     other.force_login(a_user(group="reviewer", project=project))
     assert f"{ana} is reviewing" in text(other.get(url("review_asset", waiting[0])))
     assert f"{ana} is reviewing" in text(other.get(reverse("review_queue")))
@@ -172,13 +173,6 @@ def test_a_second_reviewer_sees_who_is_at_it_and_comes_too_late(reviewer, ana, p
     reviewer.post(url("review_approve", waiting[0]))
     answer = other.post(url("review_approve", waiting[0]), follow=True)
     assert f"{ana} has already decided about this file." in text(answer)
-
-
-@pytest.fixture
-def client_class():
-    from django.test import Client
-
-    return Client
 
 
 def test_the_next_one_is_one_that_nobody_else_has_open(reviewer, project, waiting):

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.engine.books import valid_prices
 from jobs.models import Asset, Attempt, Decision, Scene, Step, Video
 from jobs.settings_types import BatchSettings
 from jobs.states import Reason, State
@@ -92,13 +93,17 @@ def test_the_workbench_shows_player_captions_scenes_and_checks(producer, video):
 def test_the_workbench_takes_the_same_queries_for_many_scenes_and_versions(
     producer, project, video, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(25) as few:
+    for step in Step.objects.filter(video=video)[:2]:
+        an_attempt(step, offer=step.offer)
+    with django_assert_max_num_queries(15) as few:
         producer.get(url("video_detail", video))
     most = len(few)
     long = make(a_batch("Tides", project=project).videos.get(), scenes=9)
     scene = long.scenes.first()
     producer.post(url("video_regenerate", long), {"stage": "image", "scene": scene.pk})
     make(long)
+    for step in Step.objects.filter(video=long):
+        an_attempt(step, offer=step.offer)
     with django_assert_max_num_queries(most):
         producer.get(url("video_detail", long))
 
@@ -182,8 +187,6 @@ def test_a_render_that_waits_is_released(producer, project):
 
 
 def an_attempt(step, **values):
-    from jobs.engine.books import valid_prices
-
     now = timezone.now()
     return Attempt.objects.create(
         **{
