@@ -18,6 +18,7 @@ from providers import registry
 from providers.models import Offer, Price, Provider
 from tests.factories import a_batch, a_provider
 from tests.invariants import assert_invariants
+from tests.simulator.limits import most_at_once, most_in_a_window
 from tests.simulator.process import simulator
 from tests.simulator_adapter import SimInstant, SimJobs, SimKeyed, register_all
 
@@ -73,7 +74,12 @@ class Scene:
         books["bills"] = [bill for bill in books["bills"] if bill["tag"] in tags]
         books["requests"] = [row for row in books["requests"] if row["id"] not in self.seen]
         for name, facts in books["vendors"].items():
-            facts["billed_micro"] = sum(b["amount_micro"] for b in books["bills"] if b["vendor"] == name)
+            bills = [bill for bill in books["bills"] if bill["vendor"] == name]
+            facts["billed_micro"] = sum(bill["amount_micro"] for bill in bills)
+            facts["high_water"] = most_at_once([(bill["accepted_at"], bill["done_at"]) for bill in bills])
+            taken = [r["at"] for r in books["requests"] if (r["vendor"], r["verdict"]) == (name, "accepted")]
+            for window in facts["windows"]:
+                window["most"] = most_in_a_window(taken, window["per_s"])
         return books
 
     def submits(self) -> list[dict]:
