@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import pytest
+from django.db import OperationalError
+
+from jobs.control import Cancel, cancel
+from jobs.engine import calls, drive, settle, worker
+from jobs.engine.claim import claim
+from jobs.engine.drive import Drive
+from jobs.models import Attempt, Batch, Notice, Step, Video, Worker
+from jobs.states import Reason, State
+from providers import registry
+from providers.exceptions import CallError
+from providers.models import Provider
+from providers.types import Capability, Request
+from tests.simulator_adapter import SimInstant
+
+pytestmark = [pytest.mark.engine]
+
+
+def all_done():
+    return not Step.objects.exclude(state__in=(State.DONE, State.CANCELLED)).exists()
+
+
+def test_a_provider_whose_adapter_is_gone_harms_nobody_else(scene):
+    scene.batch(provider=scene.vendor("keyed"))
+    other = scene.batch(provider=scene.vendor("jobs"))
+    del registry._extra["sim_keyed"]
+    scene.drive_until(lambda: not other.steps.exclude(state=State.DONE).exists())
+    assert Step.objects.exclude(batch=other).get().state == State.READY
+
+
+def test_a_suspect_that_may_not_start_keeps_nobody_waiting(scene):
+    provider = scene.vendor("jobs", latency_s=[0.2, 0.3])
+    held = scene.batch(provider=provider)
+    Batch.objects.filter(pk=held.pk).update(paused_at=datetime.now(UTC))
+    Step.objects.update(crash_count=1)
+    scene.batch("a", "b", "c", provider=provider)
+    mine = Drive("generation", slice_s=60)
+    scene.drives = [mine]
+    assert mine._suspects(datetime.now(UTC)) == []
+    mine.step_once()
+    assert Attempt.objects.count() == 3
+
+
+def test_a_suspect_runs_with_nothing_beside_it(scene):
+    provider = scene.vendor("instant", latency_s=[0.1, 0.2])
+    scene.batch("a", "b", "c", provider=provider)
+    Step.objects.filter(video__position=2).update(crash_count=1)
+    mine = Drive("generation", slice_s=60)
+    scene.drives = [mine]
+    mine.step_once()
+    assert [a.step.video.position for a in Attempt.objects.all()] == [2]
+    scene.drive_until(lambda: Attempt.objects.filter(ended_at=None).count() == 0 and Attempt.objects.count() == 3)
+
+
+def test_a_result_that_cannot_be_booked_harms_only_its_own_step(scene, monkeypatch):
+    scene.batch("a", "b", "c", provider=scene.vendor("instant"))
+    create = settle.assets.create
+    poor = Video.objects.get(position=2)
+
+    def break_off(step, files, now):
+        if step.video_id == poor.pk:
+            raise ValueError("what a mess")
+        create(step, files, now)
+
+    monkeypatch.setattr(settle.assets, "create", break_off)
+    scene.drive_until(lambda: Step.objects.filter(state=State.DONE).count() == 2)
+    step = Step.objects.get(video=poor)
+    assert (step.state, step.reason) == (State.ATTENTION, Reason.DECISION)
+    assert "what a mess" in step.message
+    scene.check()
+
+
+def test_a_database_that_is_away_blames_no_result(monkeypatch):
+    def away(results, now):
+        raise OperationalError("gone")
+
+    with pytest.raises(OperationalError):
+        drive._book_each(away, ["anything"], datetime.now(UTC))
+
+
+def test_a_full_disk_lets_nothing_new_begin_and_says_so_once(scene, monkeypatch):
+    scene.batch(provider=scene.vendor("instant"))
+    monkeypatch.setattr(drive.downloads, "free_bytes", lambda path: 5)
+    mine = Drive("generation", slice_s=60)
+    scene.drives = [mine]
+    mine.step_once()
+    mine.step_once()
+    assert not Attempt.objects.exists()
+    assert Notice.objects.count() == 1
+    monkeypatch.undo()
+
+
+def test_a_pause_lets_what_is_out_come_home(scene):
+    provider = scene.vendor("jobs", latency_s=[0.2, 0.3])
+    batch = scene.batch("a", "b", provider=provider)
+    scene.drive_until(lambda: Step.objects.filter(state=State.RUNNING).count() == 2)
+    Batch.objects.filter(pk=batch.pk).update(paused_at=datetime.now(UTC))
+    scene.drive_until(all_done)
+    assert len(scene.submits()) == 2
+    scene.check()
+
+
+def test_cancelling_everything_ends_the_job_at_the_vendor_and_books_no_bill(scene):
+    batch = scene.batch(provider=scene.vendor("jobs", latency_s=[30, 31]))
+    scene.drive_until(Step.objects.filter(state=State.RUNNING).exists)
+    cancel(batch, Cancel.EVERYTHING, datetime.now(UTC))
+    scene.drive_until(all_done)
+    assert Step.objects.get().state == State.CANCELLED
+    assert scene.books()["bills"][0]["state"] == "cancelled"
+    scene.check()
+
+
+def test_a_thread_that_comes_too_late_does_not_send(scene):
+    scene.batch(provider=scene.vendor("instant"))
+    me = worker.enlist("generation", datetime.now(UTC))
+    ticket = claim("sim_instant", me, 1, lambda: datetime.now(UTC)).tickets[0]
+    late = replace(ticket, send_by=datetime.now(UTC) - timedelta(seconds=1))
+    answer = calls.submit(late, lambda *_: None, Event())
+    settle.settle_calls([answer], datetime.now(UTC))
+    assert scene.submits() == []
+    assert Attempt.objects.get().outcome == "not_sent"
+    worker.let_go(str(me.pk))
+
+
+def test_the_end_of_a_drive_frees_its_lock_after_its_threads(scene, monkeypatch):
+    scene.batch(provider=scene.vendor("instant"))
+    mine = Drive("generation", slice_s=60)
+    monkeypatch.setattr(mine, "_is_over", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        mine.run()
+    assert worker.is_dead(str(mine.worker.pk))
+    assert Worker.objects.get(pk=mine.worker.pk).ended_at
+
+
+def test_one_submit_is_one_request(scene, monkeypatch):
+    """Whatever the vendor answers."""
+    for fault in ("429", "500_before", "503_before", "504_after", "400", "lose_before_accept"):
+        before = len(scene.sim.books()["requests"])
+        scene.sim.control("instant", calm=True, next=[fault])
+        request = Request(capability=Capability.SCRIPT, offer="one", prompt="x", tag=f"tag-{fault}")
+        with pytest.raises(CallError):
+            SimInstant(workdir=Path("/tmp"), base_url=f"{scene.sim.url}/instant").submit(request)
+        assert len(scene.sim.books()["requests"]) == before + 1
+    assert not Provider.objects.exists()
