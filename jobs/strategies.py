@@ -13,7 +13,6 @@ from .states import STAGE_NUMBER
 
 CHUNKS = 10**6  # more chunks than any batch has
 NOTHING_OWED = 2**62
-VIDEOS = 10**6
 SCENES = 10**3
 
 
@@ -41,8 +40,11 @@ def open_gate(owed: Iterable[int]) -> int:
 
 
 def rank_of(settings: BatchSettings, *, stage: str, video: int, scene: int) -> int:
-    """Lower goes first: later stages before earlier ones, so that first videos come out early; sequential: in order."""
+    """Lower goes first: earlier videos, and of a video what is furthest along, so that first videos come out early.
+
+    Sequential: in the order of the list, of the stages and of the scenes.
+    """
     number = STAGE_NUMBER[stage]
     if settings.strategy == "sequential":
         return (video * 10 + number) * SCENES + scene
-    return ((10 - number) * VIDEOS + video) * SCENES + scene
+    return (video * 10 + 10 - number) * SCENES + scene

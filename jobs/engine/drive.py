@@ -12,6 +12,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 from django.db.models import F, Min, Q
 
 from jobs.models import Notice, Step, Worker
@@ -127,6 +128,10 @@ class Drive:
                 self._round(claiming=True)
             self.before_drain()
             self._drain()
+        except Exception:
+            with suppress(DatabaseError):  # which may be what ended it
+                recovery.forgive(self.worker)
+            raise
         finally:
             # The lock says that this sender lives: it is given back when no thread can send any more.
             self.pool.threads.shutdown(wait=True)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from jobs.advance import advance
 from jobs.models import Attempt, Step, Worker
@@ -139,3 +139,8 @@ def free_own(me: Worker, now: datetime) -> None:
         Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state).update(
             owner=None, lease_until=None, not_before=now, crash_count=max(0, step.crash_count - 1)
         )
+
+
+def forgive(me: Worker) -> None:
+    """A drive that ended by an error of its own blames none of the steps it had in hand."""
+    Step.objects.filter(owner=me.pk, crash_count__gt=0).update(crash_count=F("crash_count") - 1)

@@ -48,9 +48,9 @@ def test_sequential_goes_by_video_then_stage_then_scene():
 
 
 @pytest.mark.parametrize("strategy", ["pipelined", "parallel", "chunked"])
-def test_otherwise_later_stages_go_first_then_earlier_videos(strategy):
+def test_otherwise_earlier_videos_go_first_and_of_each_what_is_furthest_along(strategy):
     ordered = order(strategy, rank_of)
-    assert ordered == sorted(ordered, key=lambda w: (-STAGES.index(w[0]), w[1], w[2]))
+    assert ordered == sorted(ordered, key=lambda w: (w[1], -STAGES.index(w[0]), w[2]))
 
 
 def test_the_open_gate_is_the_lowest_that_is_owed():
