@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -120,7 +120,8 @@ def _run(
     """The outer edge around one call: whatever goes wrong becomes one of our errors."""
     adapter_type = registry.get(ticket.slug)
     try:
-        workdir = Path(tempfile.mkdtemp(prefix=f"{ticket.step_id}-", dir=settings.WORK_ROOT))
+        workdir = Path(settings.WORK_ROOT, f"{ticket.step_id}-{uuid.uuid4().hex}")
+        workdir.mkdir(mode=0o700)
     except OSError as error:
         return {"error": NotSent(f"There is no folder to work in: {error}.")}
     try:

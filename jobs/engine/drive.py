@@ -85,8 +85,10 @@ class Pool:
         found: dict[str, list[Any]] = defaultdict(list)
         try:
             self._sort(self.results.get(timeout=timeout_s), found)
-            while True:
+            while self.busy:  # else nothing more can come
                 self._sort(self.results.get(timeout=GATHER_S), found)
+            while True:
+                self._sort(self.results.get_nowait(), found)
         except queue.Empty:
             return found
 

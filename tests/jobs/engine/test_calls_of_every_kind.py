@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from jobs.control import it_happened, try_again
-from jobs.engine import calls, polling, reconcile
+from jobs.engine import polling, reconcile
 from jobs.models import Asset, Attempt, Budget, LedgerEntry, Step, Video
 from jobs.states import Reason, State
 from providers.models import Lane, Offer, Price
@@ -270,7 +271,7 @@ def test_finished_without_a_file_is_a_failure_and_bought_three_times_at_most(sce
 
 def test_no_exception_comes_out_of_a_thread(scene, monkeypatch):
     provider = scene.vendor("instant")
-    monkeypatch.setattr(calls.tempfile, "mkdtemp", lambda **_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(settings, "WORK_ROOT", "/proc/nothing")
     scene.batch(provider=provider)
     scene.drive_until(lambda: Attempt.objects.filter(outcome="not_sent").exists())
     assert scene.submits() == []
