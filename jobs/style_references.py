@@ -7,7 +7,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from PIL import Image
 
 from jobs.control import Refused
 from jobs.models import Project, StyleReference
@@ -57,6 +56,8 @@ def _rewrite(source: Path, target: Path, width: int, name: str) -> None:
 
 
 def _keep(project: Project, clean: Path, name: str) -> StyleReference:
+    from PIL import Image  # 10 MB that no other page needs
+
     with Image.open(clean) as picture:  # our own file by now; only its header is read
         width, height = picture.size
     small = clean.with_name("small.jpg")

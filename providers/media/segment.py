@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ffmpeg  # type: ignore[import-untyped]
+import ffmpeg
 
 from .errors import BadMedia
 from .ffmpeg import THREADS, h264_args, mp4_args, start
