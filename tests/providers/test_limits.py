@@ -64,4 +64,4 @@ def test_no_interleaving_gets_more_than_the_amount_in_any_window(amount, seconds
             assert at > now
             assert room(window, used, at, want=want)[0] >= want  # it says a moment at which there is room
     for moment, _ in used:
-        assert sum(units for at, units in used if moment - seconds < at <= moment) <= amount
+        assert sum(units for at, units in used if at <= moment < at + seconds) <= amount
