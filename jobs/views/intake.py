@@ -24,6 +24,7 @@ from jobs.intake.columns import FIELDS, LABELS
 from jobs.intake.drafts import Column
 from jobs.intake.estimate import estimate
 from jobs.intake.rules import CheckedRow, RowState
+from jobs.intake.samples import SAMPLE_NAME, sample_topics
 from jobs.intake.table import IntakeError
 from jobs.models import Batch, IntakeDraft, Project
 
@@ -63,7 +64,8 @@ class ShownRow:
 @require_http_methods(["GET", "HEAD", "POST"])
 def batch_new(request: HttpRequest, pk: int) -> HttpResponse:
     project = get_object_or_404(Project.objects.for_user(request.user), pk=pk)
-    form = ChooseForm(request.POST, request.FILES) if request.method == "POST" else ChooseForm()
+    initial = {"name": SAMPLE_NAME, "topics": sample_topics()} if project.is_sample and "sample" in request.GET else None
+    form = ChooseForm(request.POST, request.FILES) if request.method == "POST" else ChooseForm(initial=initial)
     if form.is_bound and form.is_valid():
         draft = form.make_draft(project, by=_user(request))
         if draft is not None:

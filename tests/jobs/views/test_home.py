@@ -49,8 +49,17 @@ def test_a_new_place_offers_the_sample_project_as_its_one_main_action(client):
     client.force_login(a_user(project=sample))
     text = text_of(client)
     assert "Try with five sample topics" in text
-    assert reverse("batch_new", args=[sample.pk]) in text
+    assert reverse("batch_new", args=[sample.pk]) + "?sample" in text
     assert text.count("btn btn-primary") == 1
+
+
+def test_the_sample_topics_stand_in_the_form_and_become_rows(client):
+    sample = a_project(is_sample=True)
+    client.force_login(a_user(project=sample))
+    form = client.get(reverse("batch_new", args=[sample.pk]) + "?sample").context["form"]
+    answer = client.post(reverse("batch_new", args=[sample.pk]), form.initial, follow=True)
+    assert answer.context["counts"]["ready"] == 5
+    assert [words for _, words in answer.context["shown_columns"]] == ["Topic", "Notes"]
 
 
 def test_without_a_project_one_is_made_first(client):
