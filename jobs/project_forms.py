@@ -49,7 +49,7 @@ class ProjectForm(forms.ModelForm[Project]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         now = self.instance.batch_settings()
-        for name in DEFAULT_NAMES:
+        for name in ("language", *DEFAULT_NAMES):
             self.initial.setdefault(name, getattr(now, name))
         voices = offered_voices()
         languages, speakers = self.fields["language"], self.fields["voice"]

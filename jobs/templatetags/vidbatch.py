@@ -236,4 +236,4 @@ def nav_link(
     target = nav_url(name)
     path = getattr(context.get("request"), "path", "")
     here = path == target or (target not in ("/", "#") and path.startswith(target))
-    return {"target": target, "word": word, "picture": picture, "here": here, "count": count}
+    return {"target": target, "word": word, "picture": picture, "here": here, "count": count, "counts": callable(count)}

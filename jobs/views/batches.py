@@ -29,7 +29,10 @@ from jobs.states import Reason
 BATCHES_ON_A_PAGE = 20
 ITEMS_ON_A_PAGE = 50
 SCRIPTS_ON_A_PAGE = 20
-LIVE_PARTS = ("_title", "_actions", "_alerts", "_figures", "_needs", "_pipeline", "_items", "_gauges")
+LIVE_PARTS = (
+    *(f"batches/_{name}.html" for name in ("title", "actions", "alerts", "figures", "needs", "pipeline", "items", "gauges")),
+    "components/_review_badge.html",
+)
 OUT_OF_BAND = ' hx-swap-oob="true"'
 ENDED = 286  # htmx stops asking
 may_steer = permission_required("jobs.change_batch", raise_exception=True)
@@ -259,7 +262,7 @@ def _board(request: HttpRequest, batch: Batch) -> dict[str, Any]:
 
 
 def _parts(request: HttpRequest, context: dict[str, Any]) -> list[str]:
-    return [render_to_string(f"batches/{name}.html", context, request) for name in LIVE_PARTS]
+    return [render_to_string(name, context, request) for name in LIVE_PARTS]
 
 
 def _version(parts: list[str]) -> str:

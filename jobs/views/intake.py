@@ -64,7 +64,8 @@ class ShownRow:
 @require_http_methods(["GET", "HEAD", "POST"])
 def batch_new(request: HttpRequest, pk: int) -> HttpResponse:
     project = get_object_or_404(Project.objects.for_user(request.user), pk=pk)
-    initial = {"name": SAMPLE_NAME, "topics": sample_topics()} if project.is_sample and "sample" in request.GET else None
+    sample = project.is_sample and "sample" in request.GET
+    initial = {"name": SAMPLE_NAME, "topics": sample_topics()} if sample else {}
     form = ChooseForm(request.POST, request.FILES) if request.method == "POST" else ChooseForm(initial=initial)
     if form.is_bound and form.is_valid():
         draft = form.make_draft(project, by=_user(request))

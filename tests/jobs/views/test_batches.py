@@ -468,7 +468,7 @@ def test_live_brings_the_parts_that_changed_and_nothing_when_none_did(producer, 
     text = answer.content.decode()
     for part in ("state", "actions", "alerts", "figures", "needs", "pipeline", "items", "gauges"):
         assert f'id="vb-batch-{part}"' in text
-    assert text.count("hx-swap-oob") == 9
+    assert text.count("hx-swap-oob") == 10
     assert "csrfmiddlewaretoken" not in text, "a token is new every time: the parts hold no form"
 
 
@@ -491,3 +491,11 @@ def test_live_keeps_the_filter_of_the_page(producer, batch):
     live = producer.get(reverse("batch_live", args=[batch.pk]), {"q": "tid"}).content.decode()
     assert "Tides" in live
     assert "Bread" not in live
+
+
+def test_the_count_in_the_side_bar_follows_what_is_flagged_while_the_page_is_open(producer, project):
+    batch = a_batch(project=project)
+    opened = producer.get(reverse("batch_detail", args=[batch.pk])).context["live_version"]
+    a_flagged_image(batch)
+    answer = producer.get(reverse("batch_live", args=[batch.pk]), {"v": opened}).content.decode()
+    assert 'id="vb-review-count" hx-swap-oob="true">1<' in answer

@@ -104,6 +104,10 @@ def test_the_list_asks_the_same_number_of_questions_for_many_projects(producer):
 # -- making and changing -----------------------------------------------------------------------------------------------
 
 
+def test_a_new_project_speaks_english_until_something_else_is_chosen(producer):
+    assert producer.get(reverse("project_new")).context["form"]["language"].value() == "en"
+
+
 def test_a_new_project_has_its_maker_as_a_member_and_says_what_batches_start_from(producer):
     answer = producer.post(reverse("project_new"), FORM)
     made = Project.objects.get(name="Bakery channel")
