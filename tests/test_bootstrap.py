@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "bootstrap.sh"
 PROGRAMS = ("sh", "dirname", "cat", "cksum", "find", "head", "tail", "grep", "mktemp", "rm", "env", "pwd")
 

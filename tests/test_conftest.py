@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SKIPPING = {
     "in a test": "import pytest\ndef test_skips():\n    pytest.skip('no')\n",
     "in a whole file": "import pytest\npytest.skip('no', allow_module_level=True)\n",

@@ -10,6 +10,8 @@ import redis
 
 from tests import services
 
+pytestmark = pytest.mark.slow
+
 
 def test_postgres_runs_for_us_alone_and_ends_with_us():
     with services.postgres() as url, psycopg.connect(url) as connection:

@@ -16,7 +16,7 @@ from providers.media.ffmpeg import decode, ffmpeg, h264_args, mp4_args
 from providers.media.ffprobe import input_args, probe
 from providers.types import Capability, InputFile, Recovery, Request
 
-pytestmark = pytest.mark.ffmpeg
+pytestmark = [pytest.mark.ffmpeg, pytest.mark.slow]
 
 NARRATION = "Bees can count, and they know zero. It has been shown."
 

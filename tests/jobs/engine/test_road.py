@@ -6,7 +6,7 @@ from jobs.models import Asset, Attempt, LedgerEntry, Step, Video
 from jobs.states import State
 from tests.factories import a_batch, drive_until_idle
 
-pytestmark = [pytest.mark.engine, pytest.mark.ffmpeg, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.engine, pytest.mark.ffmpeg, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_topic_becomes_a_finished_video():

@@ -11,6 +11,8 @@ from providers.exceptions import Rejected
 from providers.media.ffprobe import probe
 from providers.types import Capability, InputFile
 
+pytestmark = [pytest.mark.slow, pytest.mark.ffmpeg]
+
 FRAME = (1280, 720)
 
 
