@@ -29,10 +29,8 @@ from jobs.states import Reason
 BATCHES_ON_A_PAGE = 20
 ITEMS_ON_A_PAGE = 50
 SCRIPTS_ON_A_PAGE = 20
-LIVE_PARTS = (
-    *(f"batches/_{name}.html" for name in ("title", "actions", "alerts", "figures", "needs", "pipeline", "items", "gauges")),
-    "components/_review_badge.html",
-)
+BOARD_PARTS = ("title", "actions", "alerts", "figures", "needs", "pipeline", "items", "gauges")
+LIVE_PARTS = (*(f"batches/_{name}.html" for name in BOARD_PARTS), "components/_review_badge.html")
 OUT_OF_BAND = ' hx-swap-oob="true"'
 ENDED = 286  # htmx stops asking
 may_steer = permission_required("jobs.change_batch", raise_exception=True)
