@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.conf import settings
+from django.db import DatabaseError
 from django_q.tasks import async_task
+from redis.exceptions import RedisError
 
 from jobs.engine import worker
 from jobs.engine.drive import Drive, stop_flag
 
+log = logging.getLogger(__name__)
 PATIENCE_S = 1.0
 
 
@@ -29,4 +34,8 @@ def drive(role: str) -> None:
 
 
 def enqueue(role: str) -> None:
-    async_task("jobs.tasks.drive", role, cluster=role, group=role)
+    """A queue that does not answer stops nobody: when work is due and nobody drives, the supervisor calls again."""
+    try:
+        async_task("jobs.tasks.drive", role, cluster=role, group=role)
+    except (RedisError, DatabaseError) as error:
+        log.warning("%s: no wake-up could be sent: %s", role, error)

@@ -212,7 +212,11 @@ def _cluster(role: str) -> dict[str, Any]:
         "scheduler": False,
         "poll": 0.5,
         "guard_cycle": 1,
-        **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+        **(
+            {"redis": REDIS_URL, "broker_class": "jobs.engine.wake_ups.InRedis"}
+            if REDIS_URL
+            else {"orm": "default", "broker_class": "jobs.engine.wake_ups.InDatabase"}
+        ),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,9 @@ ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not
 GATHER_S = 0.005  # results that come this close together are booked together
 GENERATION, MEDIA = settings.ROLES
 MEDIA_SLUG = "this_machine"
+AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
+AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
+ASK_AGAIN_S = 1.0
 MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
 
 
@@ -119,6 +123,8 @@ class Drive:
         self.stopping = threading.Event()
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
         self.alone_retry_at: dict[str, datetime] = {}
+        self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
+        self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self._was_full = False
         self._recovered = self._seen = float("-inf")
@@ -127,7 +133,7 @@ class Drive:
         """Until the slice is over or the stop flag is up; then lets what runs come to its end."""
         try:
             while not self._is_over():
-                self._round(claiming=True)
+                self._outliving_the_database(claiming=True)
             self.before_drain()
             self._drain()
         except Exception:
@@ -152,6 +158,35 @@ class Drive:
         finally:
             self.pool.threads.shutdown(wait=True)
             worker.let_go(str(self.worker.pk))
+
+    # -- a database that goes away ---------------------------------------------------------------
+
+    def _outliving_the_database(self, *, claiming: bool) -> None:
+        """One round. When the database goes away, calls go on and what they bring is booked once it is back.
+
+        The slice ends with that: what was half begun is put back by the drain, and a successor starts afresh.
+        """
+        try:
+            self._round(claiming=claiming)
+        except AWAY as error:
+            log.warning("the database does not answer; what comes back is kept until it does: %s", error)
+            self.ends_at = monotonic()
+            self.away_until = self.away_until or monotonic() + AWAY_S
+            self._book_when_it_is_back(error)
+            log.warning("the database answers again; all that came back is booked")
+
+    def _book_when_it_is_back(self, error: Exception) -> None:
+        """Raises the error when the database stays away, or when everything is to stop."""
+        while True:
+            is_stopped = stop_flag(self.role).exists() and not self.pool.paid
+            if is_stopped or monotonic() > (self.away_until or 0.0):
+                raise error
+            time.sleep(ASK_AGAIN_S)
+            with suppress(*AWAY):
+                close_old_connections()
+                Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
+                self._book({})
+                return
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -316,12 +351,16 @@ class Drive:
         return lambda: checking.examine(ticket)
 
     def _book(self, found: dict[str, list[Any]]) -> None:
-        """What came back, and the moments at which calls went on the wire."""
-        now = self.clock()
+        """What came back, and the moments at which calls went on the wire. Stays in hand until it is written."""
+        for kind, values in found.items():
+            self.in_hand.setdefault(kind, []).extend(values)
+        found, now = self.in_hand, self.clock()
         booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
         stamps = {attempt_id: at for attempt_id, at in found.get("wire", ()) if attempt_id not in booked}
         if stamps:
             settle.stamp_wire(stamps)
+        found.pop("wire", None)
+        has_places = "call" in found
         for kind, book in (
             ("call", settle.settle_calls),
             ("poll", settle.settle_polls),
@@ -330,8 +369,9 @@ class Drive:
             ("check", checking.settle_checks),
         ):
             if found.get(kind):
-                _book_each(book, found[kind], now)
-        if found.get("call"):
+                _book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
+                del found[kind]
+        if has_places:
             self.retry_at.clear()  # places are free again
 
     def _nap_s(self, *, busy: bool) -> float:
@@ -364,13 +404,13 @@ class Drive:
         """Paid calls end by themselves; local work is ended when the whole engine stops, and done again later."""
         Worker.objects.filter(pk=self.worker.pk).update(draining=True)
         said = False
-        while self.pool.busy:
+        while self.pool.busy or self.in_hand:
             if self._is_over() and self.stopping.is_set():
                 sandbox.end_all()
                 if self.pool.paid and not said:
                     said = True
                     log.warning("stopping: waiting for %s paid calls on the wire", self.pool.paid)
-            self._round(claiming=False)
+            self._outliving_the_database(claiming=False)
         recovery.free_own(self.worker, self.clock())
 
 
@@ -378,7 +418,7 @@ def _book_each(book: Callable[[list[Any], datetime], None], results: list[Any], 
     """All together; where one of them cannot be booked, each by itself, and that one is set aside."""
     try:
         book(results, now)
-    except (OperationalError, InterfaceError):
+    except AWAY:
         raise  # the database: nothing is the results' fault
     except Exception as error:
         if len(results) > 1:

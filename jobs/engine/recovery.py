@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -42,9 +41,9 @@ def recover(me: Worker, now: datetime) -> int:
 
 
 def _is_dead(owner: uuid.UUID) -> bool:
-    """Provably gone: on this host, and its lock is free. A row of another host proves nothing."""
+    """Provably gone: it was here, and its lock is free. Of an owner elsewhere nothing is known but its lease."""
     row = Worker.objects.filter(pk=owner).first()
-    here = row is None or row.host == socket.gethostname()
+    here = row is None or row.host == worker.here()
     return here and worker.is_dead(str(owner))
 
 
@@ -129,7 +128,7 @@ def _set_aside(step: Step, frm: State, now: datetime) -> None:
 
 def _died_with_supervisor(owners: set[uuid.UUID]) -> set[uuid.UUID]:
     """Workers whose whole cluster died: no step is to blame for that."""
-    rows = Worker.objects.filter(pk__in=owners, host=socket.gethostname()).exclude(supervisor=None)
+    rows = Worker.objects.filter(pk__in=owners, host=worker.here()).exclude(supervisor=None)
     return {row.pk for row in rows if worker.is_dead(worker.cluster_lock(str(row.supervisor)))}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import socket
+import logging
 from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 from django_q.brokers import get_broker
+from redis.exceptions import RedisError
 
 from jobs.models import Attempt, Step, Video, Worker
 from jobs.states import State
@@ -16,6 +17,7 @@ from providers.models import Provider
 from . import worker
 from .drive import GENERATION, MEDIA_SLUG
 
+log = logging.getLogger(__name__)
 RECENTLY = timedelta(seconds=10)
 
 
@@ -32,8 +34,8 @@ def work_is_due(role: str, now: datetime) -> bool:
 
 
 def last_seen(role: str) -> datetime | None:
-    """When a drive of this role was last seen; one that drains counts."""
-    latest = Worker.objects.filter(role=role).order_by("-seen_at").values_list("seen_at", flat=True)
+    """When a drive of this role was last seen here; one that drains counts."""
+    latest = Worker.objects.filter(role=role, host=worker.here()).order_by("-seen_at").values_list("seen_at", flat=True)
     return latest.first()
 
 
@@ -42,33 +44,40 @@ def is_driven(role: str, now: datetime) -> bool:
 
 
 def bury_dead(role: str, now: datetime) -> int:
-    """Marks drives of this host that died without a word as ended; how many."""
+    """Marks drives of this installation that died without a word as ended; how many."""
     dead = [row.pk for row in _alleged(role) if worker.is_dead(str(row.pk))]
     return Worker.objects.filter(pk__in=dead, ended_at=None).update(ended_at=now) if dead else 0
 
 
 def living(role: str) -> int:
-    """How many drives of this role are at work on this host."""
+    """How many drives of this role are at work here."""
     return sum(not worker.is_dead(str(row.pk)) for row in _alleged(role))
 
 
 def paid_calls() -> int:
-    """How many calls that cost money are being sent just now."""
+    """How many calls that cost money are being sent from here just now."""
     slugs = Provider.objects.values_list("slug", flat=True)
     paid = [slug for slug in slugs if slug in registry.all_adapters() and not registry.get(slug).local]
+    elsewhere = Worker.objects.filter(ended_at=None).exclude(host=worker.here()).values("pk")
     sending = Attempt.objects.filter(outcome=Attempt.Outcome.NONE, step__state=State.CLAIMED)
-    return sending.filter(provider__slug__in=paid).count()
+    return sending.filter(provider__slug__in=paid).exclude(step__owner__in=elsewhere).count()
 
 
 def _alleged(role: str) -> QuerySet[Worker]:
-    return Worker.objects.filter(role=role, host=socket.gethostname(), ended_at=None)
+    return Worker.objects.filter(role=role, host=worker.here(), ended_at=None)
 
 
 def queued(role: str) -> int:
-    """Wake-ups that no cluster has taken yet."""
-    return int(get_broker(role).queue_size())
+    """Wake-ups that no cluster has taken yet; a queue that does not answer has none."""
+    try:
+        return int(get_broker(role).queue_size())
+    except RedisError:
+        return 0
 
 
 def clear_queue(role: str) -> None:
     """Wake-ups of an earlier life would pile up; also those that its clusters had taken."""
-    get_broker(role).delete_queue()
+    try:
+        get_broker(role).delete_queue()
+    except RedisError as error:
+        log.warning("%s: the queue does not answer: %s", role, error)

@@ -1,7 +1,7 @@
 """Who this process is, and proof of who is dead: a lock file held for a process's whole life.
 
 Identity is new at every start. The lock is opened after any fork and not inherited by children, so taking it proves
-that the process is gone. Lock files lie on a local disk: proof holds for one host.
+that the process is gone. Lock files lie on a local disk: proof holds for one data folder of one machine (`here`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 import time
 import uuid
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ from django.conf import settings
 from jobs.models import Worker
 
 CLUSTER_VARIABLE = "VIDBATCH_SUPERVISOR"  # set by the supervisor for each cluster it starts
+FOLDER_ID = "folder_id"
 _held: dict[tuple[int, str], IO[bytes]] = {}  # by (pid, name): a forked child holds none of its parent's
 
 
@@ -32,6 +34,25 @@ def cluster_lock(identity: str) -> str:
 def driving_lock(role: str) -> str:
     """Held by the drive that claims for this role on this host, so that a doubled wake-up starts no second one."""
     return f"driving-{role}"
+
+
+def here() -> str:
+    """This machine and this lock folder. Another folder's locks prove nothing: a file that is not here is no death."""
+    return f"{socket.gethostname()}:{_folder_id(Path(settings.LOCK_ROOT) / FOLDER_ID)}"
+
+
+@cache
+def _folder_id(path: Path) -> str:
+    """A name that a copy of the folder does not inherit: it stands beside the inode of its own file."""
+    with path.open("a+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.seek(0)
+        inode, _, name = handle.read().partition(" ")
+        if inode != str(own := os.fstat(handle.fileno()).st_ino):
+            name = uuid.uuid4().hex[:8]
+            handle.truncate(0)
+            handle.write(f"{own} {name}")
+        return name
 
 
 def boot_id() -> str:
@@ -105,7 +126,7 @@ def enlist(role: str, now: datetime) -> Worker:
         uuid=uuid.uuid4(),
         role=role,
         supervisor=uuid.UUID(supervisor) if supervisor else None,
-        host=socket.gethostname(),
+        host=here(),
         boot_id=boot_id(),
         pid=os.getpid(),
         started_at=now,

@@ -84,7 +84,7 @@ def test_a_second_signal_ends_the_waiting(stopping, monkeypatch):
 
 
 def test_a_drive_that_died_is_not_waited_for(stopping):
-    Worker.objects.create(role="generation", host=worker.socket.gethostname(), boot_id="b", pid=1)
+    Worker.objects.create(role="generation", host=worker.here(), boot_id="b", pid=1)
     assert stopping._wait_for_drives() is True
 
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 from jobs.engine import watch, worker
+from jobs.engine.wake_ups import queue_name
 from jobs.models import Notice, Step, Worker
 from jobs.states import State
 from jobs.tasks import enqueue
@@ -40,7 +41,7 @@ class Scene:
 
 
 def wake_ups(role="generation"):
-    return OrmQ.objects.filter(key=role).count()
+    return OrmQ.objects.filter(key=queue_name(role)).count()
 
 
 def test_work_that_nobody_drives_for_15_s_is_woken_once_and_said():

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from jobs import command_line
@@ -18,6 +18,7 @@ from jobs.models import Batch, Project
 from jobs.settings_types import STRATEGIES, merged
 
 ROUND_S = 0.5
+AWAY_ROUND_S = 2.0
 BAD_INPUT = 2
 START_S = 5.0  # an engine that was started just now needs a moment
 ASLEEP = "Nothing works on batches just now. Start vidbatch with `make run`."
@@ -66,16 +67,29 @@ class Command(BaseCommand):
     def _wait(self, batch: Batch) -> bool:
         """True when every video was finished."""
         bar = command_line.Bar(self.stdout)
-        while not (progress := command_line.progress_of(batch)).is_over:
+        while not (progress := self._progress(batch)).is_over:
             bar.show(progress)
             time.sleep(ROUND_S)
-            close_old_connections()
         bar.end(progress)
         for line in command_line.table_of(batch):
             self.stdout.write(line)
         if progress.reason:
             self.stderr.write(progress.reason)
         return progress.done == progress.videos
+
+
+    def _progress(self, batch: Batch) -> command_line.Progress:
+        """The engine outlives a database that goes away for a while, and so does who waits for it."""
+        told = False
+        while True:
+            try:
+                return command_line.progress_of(batch)
+            except (OperationalError, InterfaceError) as error:
+                if not told:
+                    self.stderr.write(f"The database does not answer; waiting for it. ({error})")
+                told = True
+                time.sleep(AWAY_ROUND_S)
+                close_old_connections()
 
 
 def _is_driven() -> bool:
