@@ -10,6 +10,8 @@ import pytest
 from qc.inspection import examine
 from qc.types import Expectations, Limits, Status
 
+pytestmark = pytest.mark.slow
+
 SCENE = {"narration": "Bees dance.", "visual_prompt": "A hive", "seconds": 5, "hero": False}
 SCRIPT = {"title": "Bees", "hook": "Why?", "description": "Of bees.", "hashtags": [], "scenes": [SCENE]}
 

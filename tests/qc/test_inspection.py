@@ -13,6 +13,8 @@ from providers.media.errors import ProgramMissing, Stopped
 from qc.inspection import examine
 from qc.types import Expectations, Limits, Status
 
+pytestmark = pytest.mark.slow
+
 HD = Expectations(width=640, height=360, aspect_ratio="16:9", references=("ab12",))
 SMALL = Expectations(width=320, height=180, seconds=2, fps=25, sum_s=2)
 

@@ -15,6 +15,8 @@ from jobs.intake.columns import guess
 from jobs.intake.reading import read_upload
 from jobs.intake.table import IntakeError
 
+pytestmark = pytest.mark.slow
+
 DAMAGED = "a.xlsx is no XLSX workbook, or is cut off or damaged: open it in a spreadsheet program and save it again"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
