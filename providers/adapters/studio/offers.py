@@ -3,6 +3,7 @@ from __future__ import annotations
 from ...offer_spec import OfferSpec
 from ...types import Capability
 from .voice import LANGUAGE_NAMES, VOICES
+from .words import LANGUAGES
 
 LENGTHS = tuple(range(1, 21))  # of clips, in seconds
 LONGEST_TEXT = 5000
@@ -24,7 +25,8 @@ OFFERS = (
         capability=Capability.VOICEOVER,
         name="studio-voice",
         label="eSpeak NG",
-        voices=tuple((language, name, label_of(language, name)) for language in VOICES for name in VOICES[language]),
+        # Only of languages that scripts are written in: no project may begin in one in which nothing could be made.
+        voices=tuple((code, name, label_of(code, name)) for code in LANGUAGES for name in VOICES[code]),
         max_prompt=LONGEST_TEXT,
     ),
     OfferSpec(capability=Capability.MODERATION, name="studio-word-list", label="Word list"),
