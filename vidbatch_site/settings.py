@@ -21,7 +21,7 @@ env.load_dotenv(BASE_DIR / ".env")
 # -- where things live ---------------------------------------------------------------------------
 
 DATA_DIR = env.folder("VIDBATCH_DATA", BASE_DIR / "data")  # database, media, locks, logs
-MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_ROOT = env.folder("VIDBATCH_MEDIA", DATA_DIR / "media")  # the same for all machines of an installation
 WORK_ROOT = DATA_DIR / "work"  # one folder per running call, emptied afterwards
 LOCK_ROOT = DATA_DIR / "locks"  # one lock file per living process; local disk only
 STATIC_ROOT = env.folder("VIDBATCH_STATIC", BASE_DIR / "staticfiles")

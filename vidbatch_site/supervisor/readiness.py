@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
@@ -11,12 +13,16 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from jobs.engine import worker
 from providers.media import sandbox
 from providers.sync import sync_providers
 
 NEEDED = ("ffmpeg", "ffprobe")
 USEFUL = ("espeak-ng",)  # only the studio's voices need it
 STAMP = ".collected"
+TURN_LOCK = "instance-preparing"
+TURN_LIMIT_S = 300.0
+TURN_KEY = 0x76696462  # of an advisory lock; any number that nobody else in this database uses
 
 
 class NotReady(Exception):
@@ -39,6 +45,27 @@ def _missing(name: str) -> str:
     except sandbox.ProgramMissing as error:
         return f"{error.message} Until then the studio has no voices."
     return ""
+
+
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    """Parts that are started at once, here or elsewhere: one makes tables and people, the others wait and find them."""
+    if not worker.hold(TURN_LOCK, patience_s=TURN_LIMIT_S):
+        raise NotReady(
+            f"Another start has been preparing {settings.DATA_DIR} for {TURN_LIMIT_S:.0f} s. Try again later."
+        )
+    try:
+        _lock_database("pg_advisory_lock")
+        yield
+        _lock_database("pg_advisory_unlock")  # else the end of the connection does it
+    finally:
+        worker.release(TURN_LOCK)
+
+
+def _lock_database(function: str) -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [TURN_KEY])
 
 
 def prepare_database() -> None:

@@ -62,12 +62,13 @@ class Command(BaseCommand):
     def _prepare(self, roles: tuple[str, ...]) -> None:
         for sentence in readiness.check_programs():
             self.say(sentence)
-        readiness.prepare_database()
-        tidy()
-        for line in first_start.welcome():
-            self.say(line)
-        if "web" in roles and readiness.collect_static():
-            self.say("Collected the static files.")
+        with readiness.taking_turns():
+            readiness.prepare_database()
+            tidy()
+            for line in first_start.welcome():
+                self.say(line)
+            if "web" in roles and readiness.collect_static():
+                self.say("Collected the static files.")
 
     def say(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone
