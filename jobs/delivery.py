@@ -26,6 +26,8 @@ DELIVERED = {
     Asset.Kind.VTT: "vtt",
     Asset.Kind.POSTER: "jpg",
 }
+# Letters that have no plain form of their own, and would be left out of a file's name.
+SPELT = str.maketrans({"ß": "ss", "œ": "oe", "Œ": "Oe", "æ": "ae", "Æ": "Ae", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 COLUMNS = (
     *("position", "topic", "title", "description", "hashtags", "seconds", "width", "height"),
     *("video", "srt", "vtt", "poster", "sha256", "cost_usd"),
@@ -51,14 +53,18 @@ class Delivery:
 
 def base_name(video: Video) -> str:
     """01-why-bread-rises; the number alone where nothing of the title can be written in a-z."""
-    return f"{video.position:02d}-{slugify(str(video))[:60].strip('-')}".rstrip("-")
+    return f"{video.position:02d}-{_spelt(video)[:60].strip('-')}".rstrip("-")
 
 
 def file_name(asset: Asset) -> str:
     """For the person who saves one file: kind, title, scene and number, in letters every system takes."""
     scene = f"scene-{asset.scene.position}" if asset.scene else ""
-    parts = (slugify(str(asset.video))[:50].strip("-"), scene, asset.kind.replace("_", "-"), str(asset.pk))
+    parts = (_spelt(asset.video)[:50].strip("-"), scene, asset.kind.replace("_", "-"), str(asset.pk))
     return "-".join(part for part in parts if part) + Path(asset.name).suffix
+
+
+def _spelt(video: Video) -> str:
+    return slugify(str(video).translate(SPELT))
 
 
 def finished(batch: Batch) -> list[Video]:

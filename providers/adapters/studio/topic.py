@@ -17,7 +17,8 @@ def spoken_topic(text: str, *, instead: str) -> str:
             break
     else:
         return instead
-    return _shorten(first)
+    short = _shorten(first)
+    return short if "?" in short else short.replace("¿", "")
 
 
 def _plain(text: str) -> str:
@@ -31,7 +32,7 @@ def _plain(text: str) -> str:
 
 
 def _sayable(c: str) -> bool:
-    return c.isalnum() or c in " ,:?!’'-&/+%€$" or unicodedata.category(c).startswith("M") and c not in "\ufe0f\u20e3"
+    return c.isalnum() or c in " ,:?!¿°’'-&/+%€$" or unicodedata.category(c).startswith("M") and c not in "\ufe0f\u20e3"
 
 
 def _shorten(text: str) -> str:

@@ -493,6 +493,13 @@ def test_live_keeps_the_filter_of_the_page(producer, batch):
     assert "Bread" not in live
 
 
+def test_a_batch_of_which_all_is_cancelled_says_so(producer, batch):
+    producer.post(reverse("batch_cancel", args=[batch.pk]), {"how": "everything"})
+    shown = page(producer, batch).content.decode()
+    assert "Every video was cancelled: nothing is left to make." in shown
+    assert '<div class="vb-figure-note">3 cancelled</div>' in shown
+
+
 def test_the_count_in_the_side_bar_follows_what_is_flagged_while_the_page_is_open(producer, project):
     batch = a_batch(project=project)
     opened = producer.get(reverse("batch_detail", args=[batch.pk])).context["live_version"]

@@ -51,7 +51,7 @@ def test_the_zip_holds_all_files_of_finished_videos_and_a_manifest(viewer, batch
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
         names = {
-            f"{base}.{end}" for base in ("01-cmd-c-calca0", "02-groe-tide") for end in ("mp4", "srt", "vtt", "jpg")
+            f"{base}.{end}" for base in ("01-cmd-c-calca0", "02-grosse-tide") for end in ("mp4", "srt", "vtt", "jpg")
         }
         assert set(archive.namelist()) == {"manifest.csv"} | names
         rows = list(csv.DictReader(io.TextIOWrapper(archive.open("manifest.csv"), "utf-8-sig")))
@@ -94,7 +94,7 @@ def test_a_missing_file_is_said_before_half_a_zip_is_sent(viewer, batch, setting
 @pytest.mark.parametrize(("name", "ending"), [("video_download", "mp4"), ("video_srt", "srt"), ("video_vtt", "vtt")])
 def test_a_finished_video_and_its_captions_download_under_a_name_of_ours(viewer, batch, name, ending):
     answer = viewer.get(reverse(name, args=[batch.videos.get(position=2).pk]))
-    assert answer["Content-Disposition"] == f'attachment; filename="02-groe-tide.{ending}"'
+    assert answer["Content-Disposition"] == f'attachment; filename="02-grosse-tide.{ending}"'
 
 
 def test_a_video_whose_flags_are_open_is_not_delivered(viewer, batch):
