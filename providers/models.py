@@ -160,3 +160,10 @@ class Price(Selected):
 
     def __str__(self) -> str:
         return f"{self.micro} micro per {self.per} {self.unit}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.micro is not None and self.micro < 0:
+            raise ValidationError({"micro": "A price is 0 or more. What costs nothing has the price 0."})
+        if self.per == 0:
+            raise ValidationError({"per": "A price is for 1 unit or more."})

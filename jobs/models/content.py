@@ -120,6 +120,7 @@ class Batch(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-pk"]
+        verbose_name_plural = "batches"
 
     def __str__(self) -> str:
         return self.name

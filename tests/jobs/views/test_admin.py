@@ -74,3 +74,16 @@ def test_an_offer_of_another_provider_is_refused_with_a_sentence(boss):
     )
     assert "This offer belongs to Studio" in answer.content.decode()
     assert not Quota.objects.exists()
+
+
+def test_a_price_below_nothing_is_refused_with_what_to_write_instead(boss):
+    sync_providers()
+    price = Price.objects.first()
+    row = {"provider": price.provider_id, "capability": price.capability, "unit": "calls", "micro": -5, "per": 0,
+           "valid_from_0": "2026-01-01", "valid_from_1": "00:00"}  # fmt: skip
+    page = boss.post(reverse("admin:providers_price_change", args=[price.pk]), row).content.decode()
+    assert "A price is 0 or more. What costs nothing has the price 0." in page
+    row["micro"] = 5
+    page = boss.post(reverse("admin:providers_price_change", args=[price.pk]), row).content.decode()
+    assert "A price is for 1 unit or more." in page
+    assert "price_is_sane" not in page
