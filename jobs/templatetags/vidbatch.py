@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -230,10 +229,8 @@ def nav_url(name: str) -> str:
 
 
 @register.inclusion_tag("components/_nav_link.html", takes_context=True)
-def nav_link(
-    context: Context, name: str, word: str, picture: str, count: Callable[[], int] | int = 0
-) -> dict[str, Any]:
+def nav_link(context: Context, name: str, word: str, picture: str, count: int | None = None) -> dict[str, Any]:
     target = nav_url(name)
     path = getattr(context.get("request"), "path", "")
     here = path == target or (target not in ("/", "#") and path.startswith(target))
-    return {"target": target, "word": word, "picture": picture, "here": here, "count": count, "counts": callable(count)}
+    return {"target": target, "word": word, "picture": picture, "here": here, "count": count}

@@ -502,7 +502,9 @@ def test_a_batch_of_which_all_is_cancelled_says_so(producer, batch):
 
 def test_the_count_in_the_side_bar_follows_what_is_flagged_while_the_page_is_open(producer, project):
     batch = a_batch(project=project)
-    opened = producer.get(reverse("batch_detail", args=[batch.pk])).context["live_version"]
+    board = page(producer, batch)
+    assert 'id="vb-review-count" hidden>' in board.content.decode(), "what the live answer puts its count into"
+    opened = board.context["live_version"]
     a_flagged_image(batch)
     answer = producer.get(reverse("batch_live", args=[batch.pk]), {"v": opened}).content.decode()
     assert 'id="vb-review-count" hx-swap-oob="true">1<' in answer
