@@ -101,7 +101,14 @@ class Plan:
 
 def fingerprint(want: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical JSON: the order of keys does not matter, any change of meaning does."""
-    text = json.dumps(want, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256(canonical(want))
+
+
+def canonical(want: Mapping[str, Any]) -> str:
+    return json.dumps(want, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -48,12 +48,21 @@ class Adapter:
         on_wire: Callable[[], None] = _nothing,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.workdir = workdir  # empty folder for files of this call; removed afterwards
+        self._workdir = workdir
+        self.has_workdir = False
         self.url = (base_url or self.base_url).rstrip("/")
         self.key = key
         self.session = session or requests.Session()
         self.on_wire = on_wire  # called when the first byte of a submit is about to leave
         self.options = options or {}  # the provider row's options, e.g. the studio's slowness
+
+    @property
+    def workdir(self) -> Path:
+        """Empty folder for files of this call, made when it is first asked for; removed afterwards."""
+        if not self.has_workdir:
+            self._workdir.mkdir(mode=0o700, exist_ok=True)
+            self.has_workdir = True
+        return self._workdir
 
     def submit(self, request: Request) -> Accepted | Finished:
         raise NotImplementedError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 from django.db.models import F
 
-from jobs.models import Attempt, Batch, Budget, LedgerEntry
+from jobs.models import Batch, Budget, LedgerEntry
 from providers.models import Price, PriceQuerySet
 from providers.pricing import amount, units_of
 from providers.types import Capability, Request
@@ -30,12 +31,32 @@ ENTRY_FIELDS = (
 )
 
 
+class Charged(Protocol):
+    """Attempt, as far as its money goes."""
+
+    @property
+    def pk(self) -> Any: ...
+    @property
+    def provider_id(self) -> int: ...
+    @property
+    def reserved_micro(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """An attempt that was written a moment ago."""
+
+    pk: int
+    provider_id: int
+    reserved_micro: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """What happens to the money of one attempt."""
 
     kind: Kind
-    attempt: Attempt
+    attempt: Charged
     batch: Batch
     reserved_micro: int = 0
     at_risk_micro: int = 0
@@ -118,20 +139,20 @@ def _entry(move: Move, now: datetime) -> tuple[object, ...]:
     )
 
 
-def reserved(attempt: Attempt, batch: Batch) -> Move:
+def reserved(attempt: Charged, batch: Batch) -> Move:
     return Move(kind=Kind.RESERVE, attempt=attempt, batch=batch, reserved_micro=attempt.reserved_micro)
 
 
-def released(attempt: Attempt, batch: Batch) -> Move:
+def released(attempt: Charged, batch: Batch) -> Move:
     return Move(kind=Kind.RELEASE, attempt=attempt, batch=batch, reserved_micro=-attempt.reserved_micro)
 
 
-def put_at_risk(attempt: Attempt, batch: Batch) -> Move:
+def put_at_risk(attempt: Charged, batch: Batch) -> Move:
     micro = attempt.reserved_micro
     return Move(kind=Kind.AT_RISK, attempt=attempt, batch=batch, reserved_micro=-micro, at_risk_micro=micro)
 
 
-def settled(attempt: Attempt, batch: Batch, micro: int, *, was_at_risk: bool = False) -> list[Move]:
+def settled(attempt: Charged, batch: Batch, micro: int, *, was_at_risk: bool = False) -> list[Move]:
     """The bill is known. What is above the maximum price is booked as overrun, never hidden."""
     within = min(micro, attempt.reserved_micro)
     if was_at_risk:

@@ -66,6 +66,8 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
             raise NotSent("The thread came too late to send.")
         if stopping.is_set() and adapter.local:
             raise NotSent("Stopped before it began.")
+        if adapter.local:
+            _need_folder(adapter)
         return _told(adapter, adapter.submit(ticket.request))
 
     told = _run(ticket, work, on_wire=on_wire, stopping=stopping)
@@ -119,11 +121,8 @@ def _run(
 ) -> dict[str, Any]:
     """The outer edge around one call: whatever goes wrong becomes one of our errors."""
     adapter_type = registry.get(ticket.slug)
-    try:
-        workdir = Path(settings.WORK_ROOT, f"{ticket.step_id}-{uuid.uuid4().hex}")
-        workdir.mkdir(mode=0o700)
-    except OSError as error:
-        return {"error": NotSent(f"There is no folder to work in: {error}.")}
+    adapter: Adapter | None = None
+    workdir = Path(settings.WORK_ROOT, f"{ticket.step_id}-{uuid.uuid4().hex}")
     try:
         adapter = adapter_type(
             workdir=workdir,
@@ -139,14 +138,16 @@ def _run(
             return {"error": NotSent("Ended with the engine; it is done again at the next start.")}
         return _told_error(ticket, adapter_type, error)
     finally:
-        _remove(workdir)
+        if adapter and adapter.has_workdir:
+            shutil.rmtree(workdir, ignore_errors=True)
 
 
-def _remove(workdir: Path) -> None:
+def _need_folder(adapter: Adapter) -> None:
+    """What works on this machine makes files: without a place for them nothing is begun."""
     try:
-        workdir.rmdir()  # mostly it is empty, and this is far quicker
-    except OSError:
-        shutil.rmtree(workdir, ignore_errors=True)
+        adapter.workdir.exists()
+    except OSError as error:
+        raise NotSent(f"There is no folder to work in: {error}.") from error
 
 
 def _told_error(ticket: Ticket, adapter_type: type[Adapter], error: Exception) -> dict[str, Any]:

@@ -9,26 +9,49 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, F, Q, Value
 
 from jobs.models import Attempt, Batch, Budget, Step, Video, Worker
+from jobs.pipeline import sha256
 from jobs.states import IN_FLIGHT, State
 from jobs.transactions import atomically
 from providers import registry
 from providers.limits import Window, guard_of, room
-from providers.models import Lane, Price, Provider, Quota
+from providers.models import Lane, Offer, Price, Provider, Quota
 from providers.types import Request
 
 from . import books
-from .requests import Ticket, as_sent, request_hash, request_of
-from .rows import insert_rows
+from .requests import Ticket, as_sent, request_of
+from .rows import JsonText, insert_rows, light
 
 LEASE_MARGIN_S = 30.0
-ATTEMPT_FIELDS = [field.attname for field in Attempt._meta.concrete_fields if not field.primary_key]
-SEND_WITHIN_S = 20.0  # a thread that comes later than this does not send any more
+STEP_FIELDS = (
+    "id",
+    "batch_id",
+    "video_id",
+    "stage",
+    "round",
+    "want",
+    "lane_id",
+    "provider_id",
+    "offer_id",
+    "rank",
+    "fence",
+)
+SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
+# What an attempt says before anything is known of it.
+NOTHING_YET = {
+    "outcome": Attempt.Outcome.NONE.value,
+    "external_id": "",
+    "message": "",
+    "tokens": 0,
+    "units": JsonText("{}"),
+    "cost_micro": 0,
+}
 
 
 @dataclass(slots=True)
@@ -122,7 +145,7 @@ class _Queue:
         steps = self.ready.filter(gate, batch=batch, video__cancelled_at=None).exclude(pk__in=self.seen)
         for lane, offer in self.full.get(batch.pk, ()):
             steps = steps.exclude(lane=lane, offer=offer)
-        return list(steps.prefetch_related("offer").order_by("rank", "pk")[:most])
+        return light(steps.order_by("rank", "pk")[:most], STEP_FIELDS, {"offer": Offer.objects.all()})
 
     def _is_its_turn(self, batch: Batch) -> bool:
         """In a narrow batch nothing overtakes what stands before it at another provider."""
@@ -159,7 +182,7 @@ class _Meter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Admitted:
-    request: Request
+    request: Request  # with the tag of its attempt
     units: dict[str, int]
     price: Price
     micro: int
@@ -183,6 +206,7 @@ class _Desk:
                 self.open_lanes[lane.pk] = lane
         self.meters = [self._read(quota) for quota in Quota.objects.filter(provider=provider)]
         self.prices: list[Price] = books.valid_prices(provider.pk, now)
+        self.price_of: dict[tuple[str, int | None], Price | None] = {}
         self.budgets: Sequence[Budget] = ()
         self.admitted: dict[int, _Admitted] = {}
 
@@ -213,14 +237,14 @@ class _Desk:
         for step in steps:
             if not self._has_place(step):
                 continue
-            request = request_of(step)
+            request = request_of(step, tag=uuid.uuid4().hex)
             units = books.most_units(request)
             meters = [m for m in self.meters if m.quota.matches(request.capability, step.offer_id)]
             waits = [at for meter in meters if (at := meter.wait(_need(meter, units), self.now))]
             if waits:
                 self.result.wait_until(max(waits))
                 continue
-            price = books.price_for(self.prices, request.capability, step.offer_id)
+            price = self._price(request.capability, step.offer_id)
             if price is None:
                 self.result.held_by = f"{self.provider} has no price for {request.capability}: no price, no call."
                 continue
@@ -242,6 +266,12 @@ class _Desk:
             admitted.append(step)
         return admitted
 
+    def _price(self, capability: str, offer_id: int | None) -> Price | None:
+        kind = (capability, offer_id)
+        if kind not in self.price_of:
+            self.price_of[kind] = books.price_for(self.prices, capability, offer_id)
+        return self.price_of[kind]
+
     def is_full(self) -> bool:
         cap = self.provider.max_in_flight
         return cap is not None and self.in_flight.total() >= cap
@@ -253,50 +283,67 @@ class _Desk:
     def write(self, steps: list[Step], worker: Worker) -> None:
         """Marks the steps, then writes what is intended. Steps that were cancelled meanwhile fall out here."""
         ours = _take(steps, worker, self.now, self._lease)
-        attempts = [self._attempt(step) for step in ours]
-        insert_rows(Attempt, ATTEMPT_FIELDS, [tuple(getattr(a, name) for name in ATTEMPT_FIELDS) for a in attempts])
-        keys = dict(Attempt.objects.filter(tag__in=[a.tag for a in attempts]).values_list("tag", "pk"))
-        for step, attempt in zip(ours, attempts, strict=True):
-            attempt.pk = keys[attempt.tag]
-            self.result.tickets.append(
-                Ticket(
-                    step_id=step.pk,
-                    fence=step.fence,
-                    stage=step.stage,
-                    slug=self.provider.slug,
-                    request=replace(self.admitted[step.pk].request, tag=attempt.tag),
-                    options=self.provider.options,
-                    attempt_id=attempt.pk,
-                    send_by=attempt.send_deadline,
-                )
-            )
-        books.write([books.reserved(a, step.batch) for step, a in zip(ours, attempts, strict=True)], self.now)
+        if not ours:
+            return
+        keys = self._insert_attempts(ours)
+        self.result.tickets += [self._ticket(step, keys[step.pk]) for step in ours]
+        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now)
         Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
             started_at=self.now, state=Video.State.RUNNING
         )
 
     def _lease(self, step: Step) -> float:
-        return self.adapter.deadline_of(self.admitted[step.pk].request.capability) + SEND_WITHIN_S + LEASE_MARGIN_S
+        return (
+            self.adapter.deadline_of(self.admitted[step.pk].request.capability)
+            + SEND_WITHIN.total_seconds()
+            + LEASE_MARGIN_S
+        )
 
-    def _attempt(self, step: Step) -> Attempt:
+    def _insert_attempts(self, steps: Sequence[Step]) -> dict[int, int]:
+        """Returns the ids of the attempts by those of the steps."""
+        rows = [self._attempt(step) for step in steps]
+        insert_rows(Attempt, tuple(rows[0]), [tuple(row.values()) for row in rows])
+        written = Attempt.objects.filter(tag__in=[row["tag"] for row in rows])
+        return dict(written.values_list("step_id", "pk"))
+
+    def _attempt(self, step: Step) -> dict[str, Any]:
         admitted = self.admitted[step.pk]
         sent = as_sent(admitted.request)
-        return Attempt(
+        return {
+            "step_id": step.pk,
+            "no": step.fence,
+            "lane_id": step.lane_id,
+            "offer_id": step.offer_id,
+            "capability": admitted.request.capability.value,
+            "tag": admitted.request.tag,
+            "request": JsonText(sent),
+            "request_hash": sha256(sent),
+            "images": admitted.units.get("images", 0),
+            "characters": admitted.units.get("characters", 0),
+            "price_id": admitted.price.pk,
+            "reserved_micro": admitted.micro,
+            "provider_id": self.provider.pk,
+            "sent_at": self.now,
+            "send_deadline": self.now + SEND_WITHIN,
+            **NOTHING_YET,
+        }
+
+    def _ticket(self, step: Step, attempt_id: int) -> Ticket:
+        return Ticket(
             step_id=step.pk,
-            no=step.fence,
-            provider_id=self.provider.pk,
-            lane_id=step.lane_id,
-            offer_id=step.offer_id,
-            capability=admitted.request.capability,
-            tag=uuid.uuid4().hex,
-            request=sent,
-            request_hash=request_hash(sent),
-            images=admitted.units.get("images", 0),
-            characters=admitted.units.get("characters", 0),
-            price_id=admitted.price.pk,
-            reserved_micro=admitted.micro,
-            sent_at=self.now,
-            send_deadline=self.now + timedelta(seconds=SEND_WITHIN_S),
+            fence=step.fence,
+            stage=step.stage,
+            slug=self.provider.slug,
+            request=self.admitted[step.pk].request,
+            options=self.provider.options,
+            attempt_id=attempt_id,
+            send_by=self.now + SEND_WITHIN,
+        )
+
+    def _reserve(self, step: Step, attempt_id: int) -> books.Move:
+        micro = self.admitted[step.pk].micro
+        return books.reserved(
+            books.Charge(pk=attempt_id, provider_id=self.provider.pk, reserved_micro=micro), step.batch
         )
 
 

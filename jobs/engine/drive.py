@@ -41,6 +41,7 @@ RECOVER_EVERY_S = 2.0
 SEEN_EVERY_S = 2.0
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 GATHER_S = 0.005  # results that come this close together are booked together
+LOOK_S = 0.001
 GENERATION, MEDIA = settings.ROLES
 MEDIA_SLUG = "this_machine"
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
@@ -89,12 +90,23 @@ class Pool:
         found: dict[str, list[Any]] = defaultdict(list)
         try:
             self._sort(self.results.get(timeout=timeout_s), found)
-            while self.busy:  # else nothing more can come
-                self._sort(self.results.get(timeout=GATHER_S), found)
-            while True:
-                self._sort(self.results.get_nowait(), found)
         except queue.Empty:
             return found
+        quiet_s = 0.0
+        while self.busy and quiet_s < GATHER_S:  # none busy: nothing more can come
+            time.sleep(LOOK_S)  # being woken by each of them would cost more than what they bring
+            quiet_s = 0.0 if self._sort_all(found) else quiet_s + LOOK_S
+        self._sort_all(found)
+        return found
+
+    def _sort_all(self, found: dict[str, list[Any]]) -> bool:
+        """Takes what is there; False when there was nothing."""
+        some = False
+        with suppress(queue.Empty):
+            while True:
+                self._sort(self.results.get_nowait(), found)
+                some = True
+        return some
 
     def _sort(self, result: tuple[str, Any], found: dict[str, list[Any]]) -> None:
         kind, value = result

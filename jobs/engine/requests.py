@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from django.conf import settings
 
 from jobs.models import Step
-from jobs.pipeline import fingerprint, seed_from
+from jobs.pipeline import canonical, seed_from
 from jobs.routing import CAPABILITY_OF
 from providers.types import InputFile, Request
 
+SHOWN = tuple(field.name for field in fields(Request) if field.name not in ("tag", "inputs"))
 PLANTED_ROUNDS = 2  # a planted flaw stands for the first try and the automatic new one; a person's new try cures it
 
 
@@ -63,12 +64,8 @@ def request_of(step: Step, *, tag: str = "") -> Request:
     )
 
 
-def as_sent(request: Request) -> dict[str, Any]:
-    """The request as a page shows it and as its hash is taken: without the tag, input files by their hashes."""
-    plain = replace(request, tag="", inputs=())
-    fields = {name: getattr(plain, name) for name in plain.__dataclass_fields__ if name not in ("tag", "inputs")}
-    return {**fields, "inputs": [{"role": i.role, "sha256": i.sha256} for i in request.inputs]}
-
-
-def request_hash(sent: dict[str, Any]) -> str:
-    return fingerprint(sent)
+def as_sent(request: Request) -> str:
+    """The request as a page shows it and as its hash is taken, in JSON: without the tag, input files by hashes."""
+    sent: dict[str, Any] = {name: getattr(request, name) for name in SHOWN}
+    sent["inputs"] = [{"role": i.role, "sha256": i.sha256} for i in request.inputs]
+    return canonical(sent)

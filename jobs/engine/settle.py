@@ -16,13 +16,13 @@ from jobs.states import OWNED, TERMINAL, Reason, Stage, State
 from jobs.transactions import atomically
 from providers import downloads, registry
 from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
-from providers.models import Lane, Provider
+from providers.models import Lane, Price, Provider
 from providers.types import Capability, Recovery
 
 from . import assets, books, polling
 from .calls import Answer
 from .requests import Ticket
-from .rows import move, still_ours, update_each
+from .rows import light, move, still_ours, update_each
 
 if TYPE_CHECKING:
     from .checking import CheckTicket
@@ -45,6 +45,17 @@ ATTEMPT_FIELDS = (
     "cost_micro",
     "on_wire_at",
     "ended_at",
+)
+READ_OF_ATTEMPT = (
+    *ATTEMPT_FIELDS,
+    "id",
+    "step_id",
+    "provider_id",
+    "lane_id",
+    "price_id",
+    "capability",
+    "reserved_micro",
+    "sent_at",
 )
 
 
@@ -106,8 +117,9 @@ def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
 
 
 def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:
-    narrow = Attempt.objects.defer("request").prefetch_related("price", "lane", "provider")
-    attempts = narrow.in_bulk([a.ticket.attempt_id for a in answers])
+    wanted = Attempt.objects.filter(pk__in=[a.ticket.attempt_id for a in answers])
+    beside = {"price": Price.objects.all(), "lane": Lane.objects.all(), "provider": Provider.objects.all()}
+    attempts = {attempt.pk: attempt for attempt in light(wanted, READ_OF_ATTEMPT, beside)}
     batch = _Batch(now)
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]

@@ -271,6 +271,7 @@ def test_finished_without_a_file_is_a_failure_and_bought_three_times_at_most(sce
 
 def test_no_exception_comes_out_of_a_thread(scene, monkeypatch):
     provider = scene.vendor("instant")
+    monkeypatch.setattr(SimInstant, "local", True)  # makes files, so it needs a place for them
     monkeypatch.setattr(settings, "WORK_ROOT", "/proc/nothing")
     scene.batch(provider=provider)
     scene.drive_until(lambda: Attempt.objects.filter(outcome="not_sent").exists())
