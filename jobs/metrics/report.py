@@ -122,7 +122,7 @@ def _figures(found: Gathered, period: Period) -> list[Figure]:
 
 
 def _cards(found: Gathered, period: Period, providers: Mapping[int, str]) -> list[Card]:
-    return [
+    cards = [
         _cost_per_video(found, period),
         _success(found, period),
         _times(tables.times(found, providers)),
@@ -130,6 +130,7 @@ def _cards(found: Gathered, period: Period, providers: Mapping[int, str]) -> lis
         _failures(tables.failures(found, providers)),
         _cost_per_asset(tables.cost_per_asset(found, providers)),
     ]
+    return sorted(cards, key=lambda card: card.chart is None)  # what has nothing to draw comes last
 
 
 def _day_words(period: Period) -> list[str]:

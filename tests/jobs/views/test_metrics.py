@@ -48,6 +48,16 @@ def test_the_page_says_what_was_found(viewer):
     assert words.count("Show as table") == 6
 
 
+def test_cards_with_nothing_to_draw_come_last(client):
+    batch = a_batch()
+    an_attempt(a_step(batch), at=timezone.now() - timedelta(minutes=5), seconds=8, spent=0)
+    client.force_login(a_user(group="viewer", project=batch.project))
+    drawn = [card.chart is not None for card in client.get(reverse("metrics")).context["report"].cards]
+    assert True in drawn
+    assert False in drawn
+    assert drawn == sorted(drawn, reverse=True)
+
+
 def test_without_work_the_page_says_what_to_do(client):
     client.force_login(a_user())
     words = client.get(reverse("metrics")).content.decode()
