@@ -171,6 +171,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
 DATABASES["default"]["CONN_MAX_AGE"] = None
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a database that was restarted costs no request and no drive
 REDIS_URL = env.redis_url("VIDBATCH_REDIS_URL")
 
 CACHES: dict[str, Any] = {  # counts failed sign-ins; shared by all processes

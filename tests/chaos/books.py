@@ -11,15 +11,15 @@ QUESTIONS = {
         "on a.step_id = s.id and a.kind = s.stage where s.state = 'done' group by s.id having count(a.id) <> 1"
     ),
     "two versions with one number": (
-        "select video_id, scene_id, kind, round from jobs_asset "
+        "select video_id, coalesce(scene_id, 0), kind, round from jobs_asset "
         "group by video_id, coalesce(scene_id, 0), kind, round having count(*) > 1"
     ),
     "a slot without exactly one current version": (
-        "select video_id, scene_id, kind from jobs_asset "
-        "group by video_id, coalesce(scene_id, 0), kind having sum(current) <> 1"
+        "select video_id, coalesce(scene_id, 0), kind from jobs_asset "
+        "group by video_id, coalesce(scene_id, 0), kind having sum(case when current then 1 else 0 end) <> 1"
     ),
     "a step made twice": (
-        "select video_id, scene_id, stage from jobs_step where state = 'done' "
+        "select video_id, coalesce(scene_id, 0), stage from jobs_step where state = 'done' "
         "group by video_id, coalesce(scene_id, 0), stage, round having count(*) > 1"
     ),
     "an attempt that is open": "select id, outcome from jobs_attempt where outcome = 'none' or ended_at is null",
