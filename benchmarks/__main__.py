@@ -1,4 +1,4 @@
-"""python -m benchmarks [--count N]: the engine beside bare SQL, on SQLite and PostgreSQL.
+"""python -m benchmarks [--count N] [--threads N]: the engine beside bare SQL, on SQLite and PostgreSQL.
 
 Writes benchmarks/report.json. Every database is measured in a process and a folder of its own.
 Exits with 1 when a figure is not reached.
@@ -25,16 +25,21 @@ MOST_COMMITS = 4.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--count", type=int, default=4000, help="steps in each of the two runs")
+    parser.add_argument("--count", type=int, default=12000, help="steps in each of the two runs")
+    parser.add_argument("--threads", type=int, default=256, help="threads for calls: so many steps make a group")
     parser.add_argument("--only", choices=["sqlite", "postgres"])
     chosen = parser.parse_args()
     results: dict[str, Any] = {}
     if chosen.only != "postgres":
-        results["sqlite"] = _measure(chosen.count, "")
+        results["sqlite"] = _measure(chosen.count, chosen.threads, "")
     if chosen.only != "sqlite":
         with services.postgres() as url:
-            results["postgres"] = _measure(chosen.count, url)
-    report = {"load_average": os.getloadavg()[0], "cores": os.cpu_count(), "python": platform.python_version()}
+            results["postgres"] = _measure(chosen.count, chosen.threads, url)
+    report: dict[str, Any] = {
+        "load_average": os.getloadavg()[0],
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     report |= {"count": chosen.count, "results": results}
     REPORT.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
@@ -48,12 +53,13 @@ def _is_reached(result: dict[str, Any]) -> bool:
     return bool(result["ratio"] >= LEAST_RATIO and result["engine"]["commits_per_group"] <= MOST_COMMITS)
 
 
-def _measure(count: int, url: str) -> dict[str, Any]:
+def _measure(count: int, threads: int, url: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="vidbatch-bench-") as folder:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VIDBATCH_")}
         environment = {
             **kept,
             "VIDBATCH_DATA": folder,
+            "VIDBATCH_CALL_THREADS": str(threads),
             "DJANGO_SETTINGS_MODULE": "vidbatch_site.settings",
         }
         if url:

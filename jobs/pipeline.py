@@ -99,13 +99,16 @@ class Plan:
     finished: bool = False
 
 
+CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
 def fingerprint(want: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical JSON: the order of keys does not matter, any change of meaning does."""
     return sha256(canonical(want))
 
 
 def canonical(want: Mapping[str, Any]) -> str:
-    return json.dumps(want, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return CANONICAL.encode(want)
 
 
 def sha256(text: str) -> str:

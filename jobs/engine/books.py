@@ -104,11 +104,14 @@ def admit(budgets: Sequence[Budget], *, micro: int, project_id: int, batch_id: i
     return full
 
 
-def write(moves: Sequence[Move], now: datetime) -> None:
-    """Books the moves and brings the budgets' sums along. Settling never fails: money that is gone is booked."""
+def write(moves: Sequence[Move], now: datetime, *, caps: bool = True) -> None:
+    """Books the moves and brings the budgets' sums along. Settling never fails: money that is gone is booked.
+
+    `caps` is False where the caller has looked and found none to bring along.
+    """
     insert_rows(LedgerEntry, ENTRY_FIELDS, [_entry(move, now) for move in moves])
     paid = [move for move in moves if move.reserved_micro or move.at_risk_micro or move.spent_micro]
-    for budget in lock_budgets() if paid else ():
+    for budget in lock_budgets() if paid and caps else ():
         mine = [
             move
             for move in paid

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, Value
+from django.db.models import Count, Exists, F, OuterRef, Q, Value
 
 from jobs.models import Attempt, Batch, Budget, Step, Video, Worker
 from jobs.pipeline import sha256
@@ -43,6 +43,7 @@ STEP_FIELDS = (
     "fence",
 )
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
+BATCH_FIELDS = ("id", "project_id", "priority", "weight", "width", "open_gate", "gate_opens_at")
 # What an attempt says before anything is known of it.
 NOTHING_YET = {
     "outcome": Attempt.Outcome.NONE.value,
@@ -112,9 +113,8 @@ class _Queue:
         self.full: dict[int, set[tuple[int, int | None]]] = {}  # batch -> (lane, offer) without room
 
     def _open_batches(self) -> Iterable[Batch]:
-        batches = Batch.objects.filter(
-            pk__in=self.ready.order_by().values("batch").distinct(), paused_at=None, cancelled_at=None
-        )
+        waiting = Exists(self.ready.filter(batch=OuterRef("pk")))
+        batches = light(Batch.objects.filter(waiting, paused_at=None, cancelled_at=None), BATCH_FIELDS)
         narrow = [batch.pk for batch in batches if batch.width is not None]
         if narrow:  # claims of other providers count against the same width
             list(Batch.objects.select_for_update().filter(pk__in=narrow).order_by("pk").values_list("pk"))
@@ -204,10 +204,10 @@ class _Desk:
                 result.wait_until(lane.paused_until)
             elif not lane.paused and (lane.max_in_flight is None or self.in_flight[lane.pk] < lane.max_in_flight):
                 self.open_lanes[lane.pk] = lane
-        self.meters = [self._read(quota) for quota in Quota.objects.filter(provider=provider)]
+        self.meters = [self._read(quota) for quota in Quota.objects.filter(provider=provider).order_by()]
         self.prices: list[Price] = books.valid_prices(provider.pk, now)
         self.price_of: dict[tuple[str, int | None], Price | None] = {}
-        self.budgets: Sequence[Budget] = ()
+        self.budgets: Sequence[Budget] | None = None
         self.admitted: dict[int, _Admitted] = {}
 
     def _read(self, quota: Quota) -> _Meter:
@@ -233,7 +233,8 @@ class _Desk:
     def admit(self, steps: list[Step]) -> list[Step]:
         """Those of the steps for which every quota, cap and budget has room."""
         admitted: list[Step] = []
-        self.budgets = self.budgets or books.lock_budgets()
+        if self.budgets is None:
+            self.budgets = books.lock_budgets()
         for step in steps:
             if not self._has_place(step):
                 continue
@@ -287,7 +288,7 @@ class _Desk:
             return
         keys = self._insert_attempts(ours)
         self.result.tickets += [self._ticket(step, keys[step.pk]) for step in ours]
-        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now)
+        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now, caps=bool(self.budgets))
         Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
             started_at=self.now, state=Video.State.RUNNING
         )

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
-from django.db.models import F, Min, Q
+from django.db.models import Exists, F, Min, OuterRef, Q
 
 from jobs.models import Notice, Step, Worker
 from jobs.states import State
@@ -41,7 +40,7 @@ RECOVER_EVERY_S = 2.0
 SEEN_EVERY_S = 2.0
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 GATHER_S = 0.005  # results that come this close together are booked together
-LOOK_S = 0.001
+GATHER_STEP_S = 0.001
 GENERATION, MEDIA = settings.ROLES
 MEDIA_SLUG = "this_machine"
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
@@ -64,13 +63,11 @@ class Pool:
     """Threads, and how many of them are busy."""
 
     size: int
-    threads: ThreadPoolExecutor = field(init=False)
+    threads: list[threading.Thread] = field(default_factory=list)
+    jobs: queue.SimpleQueue[tuple[str, Callable[[], Any], bool] | None] = field(default_factory=queue.SimpleQueue)
     results: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
     busy: int = 0
     paid: int = 0
-
-    def __post_init__(self) -> None:
-        self.threads = ThreadPoolExecutor(self.size, thread_name_prefix="call")
 
     @property
     def idle(self) -> int:
@@ -79,11 +76,22 @@ class Pool:
     def start(self, kind: str, work: Callable[[], Any], *, paid: bool = False) -> None:
         self.busy += 1
         self.paid += paid
+        if len(self.threads) < min(self.busy, self.size):
+            self.threads.append(threading.Thread(target=self._serve, name="call", daemon=True))
+            self.threads[-1].start()
+        self.jobs.put((kind, work, paid))
 
-        def run() -> None:
+    def _serve(self) -> None:
+        while job := self.jobs.get():
+            kind, work, paid = job
             self.results.put((kind, (work(), paid)))
 
-        self.threads.submit(run)
+    def shutdown(self) -> None:
+        """Waits until every thread has ended what it is at."""
+        for _ in self.threads:
+            self.jobs.put(None)
+        for thread in self.threads:
+            thread.join()
 
     def gather(self, timeout_s: float) -> dict[str, list[Any]]:
         """Waits for a first result, then takes all that are there."""
@@ -94,8 +102,8 @@ class Pool:
             return found
         quiet_s = 0.0
         while self.busy and quiet_s < GATHER_S:  # none busy: nothing more can come
-            time.sleep(LOOK_S)  # being woken by each of them would cost more than what they bring
-            quiet_s = 0.0 if self._sort_all(found) else quiet_s + LOOK_S
+            time.sleep(GATHER_STEP_S)  # being woken by each of them would cost more than what they bring
+            quiet_s = 0.0 if self._sort_all(found) else quiet_s + GATHER_STEP_S
         self._sort_all(found)
         return found
 
@@ -139,7 +147,8 @@ class Drive:
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self._was_full = False
-        self._recovered = self._seen = float("-inf")
+        self.suspects: list[tuple[str, str]] = []
+        self._looked = self._recovered = self._seen = float("-inf")
 
     def run(self) -> None:
         """Until the slice is over or the stop flag is up; then lets what runs come to its end."""
@@ -154,7 +163,7 @@ class Drive:
             raise
         finally:
             # The lock says that this sender lives: it is given back when no thread can send any more.
-            self.pool.threads.shutdown(wait=True)
+            self.pool.shutdown()
             worker.let_go(str(self.worker.pk))
             Worker.objects.filter(pk=self.worker.pk).update(ended_at=self.clock())
 
@@ -168,7 +177,7 @@ class Drive:
         try:
             self._drain()
         finally:
-            self.pool.threads.shutdown(wait=True)
+            self.pool.shutdown()
             worker.let_go(str(self.worker.pk))
 
     # -- a database that goes away ---------------------------------------------------------------
@@ -226,7 +235,7 @@ class Drive:
         now = self.clock()
         if self._disk_is_full():
             return self._poll(now)
-        suspects = self._suspects(now)
+        suspects = self._look_for_suspects(now)
         if self.alone or suspects:  # a step that once ended its process is worked on with nothing beside it
             if self.pool.busy:
                 return 0 if self.alone else self._poll(now)
@@ -251,6 +260,13 @@ class Drive:
             Notice.objects.create(at=self.clock(), text=text[:300])
         self._was_full = full
         return full
+
+    def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
+        """While there are none it is enough to look now and then: nobody else may take them up beside others."""
+        if self.suspects or monotonic() - self._looked > LOOK_EVERY_S:
+            self._looked = monotonic()
+            self.suspects = self._suspects(now)
+        return self.suspects
 
     def _suspects(self, now: datetime) -> list[tuple[str, str]]:
         """(state, provider) of idle steps of this role that once ended the process that worked on them.
@@ -290,8 +306,8 @@ class Drive:
         if self.pool.idle == 0:
             return 0
         begun = 0
-        ready = Step.objects.filter(state=State.READY, not_before__lte=now, crash_count=0)
-        for slug in ready.values_list("provider__slug", flat=True).distinct().order_by():
+        ready = Step.objects.filter(provider=OuterRef("pk"), state=State.READY, not_before__lte=now, crash_count=0)
+        for slug in Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("pk"):
             if self._is_mine(slug) and self.pool.idle and self.retry_at.get(slug, now) <= now:
                 begun += self._claim(slug, self.pool.idle)
         return begun
@@ -323,11 +339,11 @@ class Drive:
     def _poll(self, now: datetime) -> int:
         if self.role != GENERATION:
             return 0
-        slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
         begun = 0
         for state, kind in ((State.RUNNING, "poll"), (State.UNKNOWN, "find")):
             if not self.pool.idle or not Step.objects.filter(state=state, not_before__lte=now).exists():
                 continue
+            slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
             for ticket in taking.due_polls(slugs, state, self.pool.idle, now):
                 self.pool.start(kind, self._asking(kind, ticket))
                 begun += 1

@@ -36,18 +36,7 @@ NOT_SENT_PAUSE_S = 2.0
 FAILURE_PAUSE_S = 2.0  # after the first; to the power of their number after more
 LIST_LAG_S = 5.0  # how long a vendor's listing may lag behind
 ADVANCE_AT_ONCE = 20  # videos; more are marked and advanced by the next drive
-ATTEMPT_FIELDS = (
-    "outcome",
-    "external_id",
-    "http_status",
-    "message",
-    "units",
-    "cost_micro",
-    "on_wire_at",
-    "ended_at",
-)
 READ_OF_ATTEMPT = (
-    *ATTEMPT_FIELDS,
     "id",
     "step_id",
     "provider_id",
@@ -55,7 +44,10 @@ READ_OF_ATTEMPT = (
     "price_id",
     "capability",
     "reserved_micro",
+    "outcome",
+    "external_id",
     "sent_at",
+    "on_wire_at",
 )
 
 
@@ -65,7 +57,7 @@ class _Batch:
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.moves: list[books.Move] = []
-        self.attempts: list[tuple[Any, ...]] = []
+        self.attempts: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}  # names of columns -> (value, …, pk)
         self.groups: dict[tuple[Any, ...], list[Step]] = {}
         self.each: list[tuple[Any, ...]] = []  # (links, message, pk) of steps
         self.touched: set[int] = set()  # videos whose plan may change
@@ -79,10 +71,12 @@ class _Batch:
     def attempt(self, attempt: Attempt, **changes: Any) -> None:
         for name, value in changes.items():
             setattr(attempt, name, value)
-        self.attempts.append((*(getattr(attempt, name) for name in ATTEMPT_FIELDS), attempt.pk))
+        row = (attempt.on_wire_at, *changes.values(), attempt.pk)
+        self.attempts.setdefault(("on_wire_at", *changes), []).append(row)
 
     def write(self) -> None:
-        update_each(Attempt, ATTEMPT_FIELDS, self.attempts)
+        for names, rows in self.attempts.items():
+            update_each(Attempt, names, rows)
         for (frm, to, changes), steps in self.groups.items():
             survived = {"crash_count": F("crash_count") - 1} if frm in OWNED else {}
             move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
