@@ -2,11 +2,12 @@
 
 A no-op step is claimed, attempted, settled and booked, but its call answers at once with nothing, and nothing follows
 from it. The peer writes the same rows of the same tables in groups of the same size over the same connection: two
-transactions a group, executemany, no logic.
+transactions a group, executemany. It reads the steps it claims and writes their requests, and decides nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
@@ -32,6 +33,19 @@ from qc.models import Profile
 STAGE = "no_op"  # beside the road: nothing is due when it is done
 PRICE = 1000
 WRITES = ("INSERT", "UPDATE", "DELETE")
+REQUEST = {
+    "capability": "script",
+    "offer": "one",
+    "prompt": "",
+    "width": 0,
+    "height": 0,
+    "seconds": 0.0,
+    "voice": "",
+    "language": "en",
+    "seed": 1,
+    "extra": {},
+    "inputs": [],
+}
 FIRST_OF_PEER = 10**9  # ids that no sequence reaches
 
 
@@ -160,24 +174,34 @@ def bare_run(batch: Batch, count: int, group: int) -> dict[str, float]:
     """The same rows, by SQL and nothing else."""
     add_steps(batch, count)
     price = Price.objects.get()
-    ids = list(Step.objects.filter(state=State.READY).order_by("pk").values_list("pk", flat=True))
     owner, where = uuid.uuid4().hex, (Lane.objects.get().pk, Offer.objects.get().pk)
     number = FIRST_OF_PEER + Attempt.objects.count()
     started, cpu = time.perf_counter(), time.process_time()
     for first in range(0, count, group):
-        steps = ids[first : first + group]
         with transaction.atomic():
+            steps = _next(batch, price, min(group, count - first))
             _claim(batch, price, steps, owner, number, where)
         with transaction.atomic():
-            _settle(batch, price, steps, number)
+            _settle(batch, price, list(steps), number)
         number += len(steps)
     seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    assert not Step.objects.exclude(state=State.DONE).exists(), "Not every step was done."
     return {"steps_per_s": round(count / seconds, 1), "cpu_ms_per_step": round(1000 * cpu_s / count, 3)}
 
 
-def _claim(batch: Batch, price: Price, steps: Sequence[int], owner: str, number: int, where: tuple[int, int]) -> None:
+def _next(batch: Batch, price: Price, most: int) -> dict[int, str]:
+    """The steps whose turn it is, and for each the request as it is sent: the same text that the engine writes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, want FROM jobs_step WHERE state = 'ready' AND provider_id = %s AND batch_id = %s"
+            " ORDER BY rank, id LIMIT %s",
+            (price.provider_id, batch.pk, most),
+        )
+        return {step: json.dumps({**REQUEST, "prompt": json.loads(want)["prompt"]}) for step, want in cursor}
+
+
+def _claim(batch: Batch, price: Price, steps: dict[int, str], owner: str, number: int, where: tuple[int, int]) -> None:
     now, (lane, offer) = datetime.now(UTC), where
-    request = json.dumps({"capability": "script", "offer": "one", "prompt": "Topic", "language": "en", "seed": 1})
     with connection.cursor() as cursor:
         cursor.executemany(
             "UPDATE jobs_step SET state = 'claimed', fence = fence + 1, owner = %s, lease_until = %s,"
@@ -197,7 +221,7 @@ def _claim(batch: Batch, price: Price, steps: Sequence[int], owner: str, number:
                     "offer_id": offer,
                     "capability": "script",
                     "tag": uuid.uuid4().hex,
-                    "request_hash": "x" * 64,
+                    "request_hash": hashlib.sha256(request.encode()).hexdigest(),
                     "request": request,
                     "images": 0,
                     "tokens": 0,
@@ -212,7 +236,7 @@ def _claim(batch: Batch, price: Price, steps: Sequence[int], owner: str, number:
                     "units": "{}",
                     "cost_micro": 0,
                 }
-                for n, step in enumerate(steps)
+                for n, (step, request) in enumerate(steps.items())
             ],
         )
         _book(cursor, batch, price, "reserve", range(number, number + len(steps)), now)

@@ -41,7 +41,7 @@ class Adapter:
     def __init__(
         self,
         *,
-        workdir: Path,
+        workdir: Path | Callable[[], Path],
         base_url: str = "",
         key: str = "",
         session: requests.Session | None = None,
@@ -59,10 +59,11 @@ class Adapter:
     @property
     def workdir(self) -> Path:
         """Empty folder for files of this call, made when it is first asked for; removed afterwards."""
+        folder = self._workdir() if callable(self._workdir) else self._workdir
         if not self.has_workdir:
-            self._workdir.mkdir(mode=0o700, exist_ok=True)
-            self.has_workdir = True
-        return self._workdir
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self._workdir, self.has_workdir = folder, True
+        return folder
 
     def submit(self, request: Request) -> Accepted | Finished:
         raise NotImplementedError

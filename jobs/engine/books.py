@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db.models import F
 
@@ -42,8 +41,7 @@ class Charged(Protocol):
     def reserved_micro(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class Charge(NamedTuple):
     """An attempt that was written a moment ago."""
 
     pk: int
@@ -51,8 +49,7 @@ class Charge:
     reserved_micro: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(NamedTuple):
     """What happens to the money of one attempt."""
 
     kind: Kind

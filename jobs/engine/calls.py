@@ -122,10 +122,9 @@ def _run(
     """The outer edge around one call: whatever goes wrong becomes one of our errors."""
     adapter_type = registry.get(ticket.slug)
     adapter: Adapter | None = None
-    workdir = Path(settings.WORK_ROOT, f"{ticket.step_id}-{uuid.uuid4().hex}")
     try:
         adapter = adapter_type(
-            workdir=workdir,
+            workdir=lambda: Path(settings.WORK_ROOT, f"{ticket.step_id}-{uuid.uuid4().hex}"),
             base_url=credentials.url_of(adapter_type),
             key=credentials.key_of(adapter_type),
             session=_session(),
@@ -139,7 +138,7 @@ def _run(
         return _told_error(ticket, adapter_type, error)
     finally:
         if adapter and adapter.has_workdir:
-            shutil.rmtree(workdir, ignore_errors=True)
+            shutil.rmtree(adapter.workdir, ignore_errors=True)
 
 
 def _need_folder(adapter: Adapter) -> None:

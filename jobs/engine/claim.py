@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, F, OuterRef, Q, Value
 
@@ -180,8 +180,7 @@ class _Meter:
         self.used.append((now.timestamp(), units))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Admitted:
+class _Admitted(NamedTuple):
     request: Request  # with the tag of its attempt
     units: dict[str, int]
     price: Price

@@ -44,13 +44,17 @@ def request_of(step: Step, *, tag: str = "") -> Request:
         extra["fps"] = want["fps"]
     if "flaw" in want and step.round <= PLANTED_ROUNDS:
         extra["flaw"] = want["flaw"]
-    root = Path(settings.MEDIA_ROOT)
     return Request(
         capability=CAPABILITY_OF[step.stage],
         offer=step.offer.name if step.offer else "",
         prompt=want.get("prompt", ""),
         inputs=tuple(
-            InputFile(path=root / i["name"], sha256=i["sha256"], media_type=i["media_type"], role=i["role"])
+            InputFile(
+                path=Path(settings.MEDIA_ROOT, i["name"]),
+                sha256=i["sha256"],
+                media_type=i["media_type"],
+                role=i["role"],
+            )
             for i in want.get("inputs", ())
         ),
         width=want.get("width", 0),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
 
+STAGES = frozenset(Stage.values)  # that make something
 MOST_FAILURES = 3  # definite ones, then a person is asked
 RATE_LIMIT_PAUSE_S = 5.0  # where the vendor says nothing
 NOT_SENT_PAUSE_S = 2.0
@@ -63,7 +64,7 @@ class _Batch:
         self.touched: set[int] = set()  # videos whose plan may change
 
     def go(self, step: Step, to: State, **changes: Any) -> None:
-        key = (State(step.state), to, tuple(sorted(changes.items(), key=lambda item: item[0])))
+        key = (step.state, to, *changes.items())
         self.groups.setdefault(key, []).append(step)
         if to in (State.ATTENTION, State.DONE):
             self.touched.add(step.video_id)
@@ -77,7 +78,8 @@ class _Batch:
     def write(self) -> None:
         for names, rows in self.attempts.items():
             update_each(Attempt, names, rows)
-        for (frm, to, changes), steps in self.groups.items():
+        for (state, to, *changes), steps in self.groups.items():
+            frm = State(state)
             survived = {"crash_count": F("crash_count") - 1} if frm in OWNED else {}
             move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
         update_each(Step, ("links", "message"), self.each)
@@ -91,7 +93,7 @@ class _Batch:
 
     def _over_meanwhile(self) -> set[int]:
         """Videos cancelled while a call was out: what would be tried again is dropped."""
-        again = {step.video_id for (_, to, _), steps in self.groups.items() if to == State.READY for step in steps}
+        again = {step.video_id for (_, to, *_), steps in self.groups.items() if to == State.READY for step in steps}
         rows = Video.objects.select_for_update().filter(pk__in=again).order_by("pk") if again else ()
         return {video.pk for video in rows if video.cancelled_at is not None}
 
@@ -169,7 +171,7 @@ def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) 
     elif any(not file.role for file in answer.files):
         assets.create(step, answer.files, batch.now)
         batch.go(step, State.CHECKING, not_before=batch.now)
-    elif step.stage in Stage.values:
+    elif step.stage in STAGES:
         _count_failure(batch, step, f"{attempt.provider} says that it is finished, but gave no file.")
     else:
         batch.go(step, State.DONE, finished_at=batch.now)
