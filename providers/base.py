@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, ClassVar
-
-import requests
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from .offer_spec import OfferSpec
 from .types import Accepted, Capability, Failed, Finished, Recovery, Request, Running
+
+if TYPE_CHECKING:
+    import requests
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -52,7 +53,7 @@ class Adapter:
         self.has_workdir = False
         self.url = (base_url or self.base_url).rstrip("/")
         self.key = key
-        self.session = session or requests.Session()
+        self.session = session
         self.on_wire = on_wire  # called when the first byte of a submit is about to leave
         self.options = options or {}  # the provider row's options, e.g. the studio's slowness
 
@@ -92,11 +93,14 @@ class Adapter:
 
     def call(self, method: str, path: str, *, timeout_s: float = 60.0, paid: bool = False, **kwargs: Any) -> Any:
         """One HTTP request to the vendor, its JSON answer. `paid` marks a submit: an unclear end is then Unknown."""
+        import requests  # 12 MB, which the children that draw load this module without
+
+        session = self.session or requests.Session()
         headers = {**self.headers(), **kwargs.pop("headers", {})}
         if paid:
             self.on_wire()
         try:
-            response = self.session.request(
+            response = session.request(
                 method,
                 self.url + path,
                 timeout=(CONNECT_TIMEOUT_S, timeout_s),

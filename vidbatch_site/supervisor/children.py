@@ -83,9 +83,10 @@ class Child:
 
     def _environment(self) -> Mapping[str, str]:
         """A cluster gets an identity of its own, so that a step is not blamed when the whole cluster was ended."""
+        lean = {"MALLOC_ARENA_MAX": "2"}  # glibc would keep an arena of freed memory for each of many threads
         if self.role == "web":
-            return {"LEASH_FD": str(self.leash), "LISTENER_FD": str(self.listener)}
-        return {worker.CLUSTER_VARIABLE: str(uuid.uuid4()), "Q_CLUSTER_NAME": self.role}
+            return {**lean, "LEASH_FD": str(self.leash), "LISTENER_FD": str(self.listener)}
+        return {**lean, worker.CLUSTER_VARIABLE: str(uuid.uuid4()), "Q_CLUSTER_NAME": self.role}
 
 
 def log_path(role: str) -> Path:

@@ -77,7 +77,6 @@ class Command(BaseCommand):
             self.stderr.write(progress.reason)
         return progress.done == progress.videos
 
-
     def _progress(self, batch: Batch) -> command_line.Progress:
         """The engine outlives a database that goes away for a while, and so does who waits for it."""
         told = False

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +13,7 @@ from django_q.conf import Conf
 from django_q.signals import post_spawn
 
 from jobs.engine import worker
+from providers import registry
 from vidbatch_site.supervisor import leash
 
 
@@ -34,6 +37,7 @@ class Command(BaseCommand):
 
         if fd >= 0:
             post_spawn.connect(tie, weak=False)  # in each worker process
+        _share_memory()
         cluster = Cluster()
         cluster.start()
         if identity := os.environ.get(worker.CLUSTER_VARIABLE):
@@ -43,3 +47,11 @@ class Command(BaseCommand):
         cluster.sentinel.join()
         if cluster.sentinel.exitcode and not cluster.has_stopped:
             raise CommandError(f"The cluster's guard ended with status {cluster.sentinel.exitcode}.")
+
+
+def _share_memory() -> None:
+    """What the forked processes need is loaded once, before the fork, and its pages are left alone afterwards."""
+    import_module("jobs.tasks")
+    registry.all_adapters()
+    gc.collect()
+    gc.freeze()
