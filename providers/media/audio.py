@@ -45,7 +45,9 @@ def measure_voice(path: Path) -> VoiceMeasure:
     rate, channels = max(stream.sample_rate, 8000), min(max(stream.channels, 1), 2)
     from . import samples  # numpy: only the process that measures should hold it
 
-    heard = samples.listen(_decoded(path, rate=rate, channels=channels), rate=rate, channels=channels)
+    heard = samples.listen(
+        _decoded(path, rate=rate, channels=channels), rate=rate, channels=channels, floor_dbfs=FLOOR_DBFS
+    )
     return VoiceMeasure(
         duration_s=heard.duration_s,
         longest_silence_s=heard.longest_silence_s,

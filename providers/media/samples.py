@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .audio import FLOOR_DBFS
-
 WINDOW_S = 0.01
 SILENCE_DBFS = -45.0
 CLIPPED_AT = 32700  # of 32767
@@ -29,8 +27,8 @@ class Heard:
     clipped_share: float
 
 
-def listen(pcm: bytes, *, rate: int, channels: int) -> Heard:
-    """`pcm`: signed 16-bit little-endian samples, channels interleaved."""
+def listen(pcm: bytes, *, rate: int, channels: int, floor_dbfs: float) -> Heard:
+    """`pcm`: signed 16-bit little-endian samples, channels interleaved. `floor_dbfs` stands for silence."""
     samples: Samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, channels)
     silence_s, silence_at_s = _longest_silence(samples, rate)
     clipped = sum(_clipped(samples[:, channel]) for channel in range(channels))
@@ -39,8 +37,8 @@ def listen(pcm: bytes, *, rate: int, channels: int) -> Heard:
         duration_s=len(samples) / rate,
         longest_silence_s=silence_s,
         longest_silence_at_s=silence_at_s,
-        peak_dbfs=_dbfs(float(magnitude.max(initial=0))),
-        mean_dbfs=_dbfs(_rms(samples)),
+        peak_dbfs=_dbfs(float(magnitude.max(initial=0)), floor_dbfs),
+        mean_dbfs=_dbfs(_rms(samples), floor_dbfs),
         clipped_samples=clipped,
         clipped_share=clipped / max(samples.size, 1),
     )
@@ -79,5 +77,5 @@ def _rms(samples: Samples) -> float:
     return float(np.sqrt(np.mean(samples.astype(np.float32) ** 2))) if samples.size else 0.0
 
 
-def _dbfs(level: float) -> float:
-    return max(20 * math.log10(level / 32768), FLOOR_DBFS) if level > 0 else FLOOR_DBFS
+def _dbfs(level: float, floor: float) -> float:
+    return max(20 * math.log10(level / 32768), floor) if level > 0 else floor
