@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from jobs.models import Batch, Step, Video
 from jobs.states import Reason, State
 from providers.sync import sync_providers
+from tests.browser.film import until
 from tests.factories import a_batch, a_project, a_user
 from tests.jobs.views.situations import (
     a_flagged_image,
@@ -166,8 +167,7 @@ def test_a_voice_is_heard_before_it_is_chosen(page, ana, project, sign_in):
     page.get_by_role("button", name="Listen to this voice").click()
     player = page.locator("audio")
     expect(player).to_be_visible()
-    page.wait_for_function("document.querySelector('audio').duration > 3")
-    page.wait_for_function("document.querySelector('audio').currentTime > 0")
+    until(player, "film.duration > 3 && film.currentTime > 0")
     page.get_by_label("Language").select_option("fr")
     expect(player).to_be_hidden()
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.factories import a_batch, a_project, a_user
 from tests.jobs.metrics_rows import a_judged_file, a_step, an_attempt, an_ended_video
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.made_videos import a_film, make
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.ffmpeg,
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
 ]
 
 
