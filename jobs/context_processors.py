@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from jobs import queries
+from jobs.queries import notices
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -17,10 +17,10 @@ def frame(request: HttpRequest) -> dict[str, Any]:
 
     @cache
     def review_count() -> int:
-        return queries.review_count(user)
+        return notices.review_count(user)
 
     @cache
     def engine_notice() -> str:
-        return queries.engine_notice()
+        return notices.engine_notice()
 
     return {"review_count": review_count, "engine_notice": engine_notice}

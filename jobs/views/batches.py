@@ -15,15 +15,15 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import batch_queries as queries
 from jobs import control
 from jobs.advance import mark
-from jobs.batch_eta import times_left
-from jobs.batch_items import filtered, items_of
-from jobs.batch_progress import progress_of
 from jobs.control import Cancel, Refused
 from jobs.models import Batch, Project, Video
-from jobs.provider_gauges import gauges_of, holds_of, read_market
+from jobs.queries import batches as queries
+from jobs.queries.batch_items import filtered, items_of
+from jobs.queries.eta import times_left
+from jobs.queries.gauges import gauges_of, holds_of, read_market
+from jobs.queries.progress import progress_of
 from jobs.states import Reason
 
 BATCHES_ON_A_PAGE = 20

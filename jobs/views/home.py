@@ -6,11 +6,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import home_queries as queries
-from jobs.batch_eta import times_left
-from jobs.batch_progress import progress_of
-from jobs.batch_queries import state_of
-from jobs.provider_gauges import read_market
+from jobs.queries import home as queries
+from jobs.queries.batches import state_of
+from jobs.queries.eta import times_left
+from jobs.queries.gauges import read_market
+from jobs.queries.progress import progress_of
 
 DISMISSED = "vb_first_steps"
 YEAR_S = 365 * 24 * 3600

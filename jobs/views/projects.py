@@ -12,11 +12,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from jobs import project_queries as queries
 from jobs import style_references, voice_preview
 from jobs.control import Refused
 from jobs.models import Membership, Project
 from jobs.project_forms import MemberForm, ProjectForm, language_name
+from jobs.queries import projects as queries
 from jobs.views.media import StoredFile, serve
 
 AT_ONCE = 10  # style references in one upload

@@ -11,10 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import review, review_queries, video_queries
+from jobs import review
 from jobs.control import Refused
 from jobs.models import Asset, Review
-from jobs.review_queries import Queue
+from jobs.queries import review_queue as queries
+from jobs.queries import videos
+from jobs.queries.review_queue import Queue
 from jobs.views.people import person
 
 FILES_ON_A_PAGE = 48
@@ -24,22 +26,22 @@ may_review = permission_required("jobs.add_review", raise_exception=True)
 @require_GET
 def review_queue(request: HttpRequest) -> HttpResponse:
     queue, now = Queue.of(request.GET), timezone.now()
-    files = review_queries.page_of(queue.files(request.user))
+    files = queries.page_of(queue.files(request.user))
     page = Paginator(files, FILES_ON_A_PAGE).get_page(request.GET.get("page"))
-    projects = [("", "All projects"), *video_queries.projects_of(request.user)]
+    projects = [("", "All projects"), *videos.projects_of(request.user)]
     selects = [
-        ("kind", "Kind", [("", "All kinds"), *review_queries.KINDS], queue.kind),
+        ("kind", "Kind", [("", "All kinds"), *queries.KINDS], queue.kind),
         ("project", "Project", projects, queue.project),
     ]
     if queue.tab == "waiting":
-        selects.append(("sort", "Order", list(review_queries.SORTS.items()), queue.sort))
+        selects.append(("sort", "Order", list(queries.SORTS.items()), queue.sort))
     context = {
         "queue": queue,
-        "tabs": review_queries.TABS.items(),
+        "tabs": queries.TABS.items(),
         "page": page,
-        "tiles": review_queries.tiles(list(page.object_list), viewer=request.user, now=now),
+        "tiles": queries.tiles(list(page.object_list), viewer=request.user, now=now),
         "selects": selects,
-        "done": review_queries.can_be_undone(request.GET.get("done", ""), request.user, now),
+        "done": queries.can_be_undone(request.GET.get("done", ""), request.user, now),
     }
     return render(request, "review/queue.html", context)
 
@@ -48,16 +50,16 @@ def review_queue(request: HttpRequest) -> HttpResponse:
 def review_asset(request: HttpRequest, pk: int) -> HttpResponse:
     queue, now = Queue.of(request.GET), timezone.now()
     asset = _asset(request, pk)
-    item = review_queries.item(asset, queue, request.user)
+    item = queries.item(asset, queue, request.user)
     if item.place and request.user.has_perm("jobs.add_review"):
         review.claim(asset, person(request), now)
         asset.refresh_from_db(fields=["reviewing_by", "reviewing_until"])
     context = {
         "item": item,
         "queue": queue,
-        "taken_by": review_queries.taken_by(asset, request.user, now),
+        "taken_by": queries.taken_by(asset, request.user, now),
         "reasons": Review.Reason.choices,
-        "done": review_queries.can_be_undone(request.GET.get("done", ""), request.user, now),
+        "done": queries.can_be_undone(request.GET.get("done", ""), request.user, now),
     }
     return render(request, "review/asset.html", context)
 
@@ -66,7 +68,7 @@ def review_asset(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def review_approve(request: HttpRequest, pk: int) -> HttpResponse:
     asset, queue, now = _asset(request, pk), Queue.of(request.GET), timezone.now()
-    following = review_queries.next_after(asset, queue, request.user, now)
+    following = queries.next_after(asset, queue, request.user, now)
     try:
         done = review.approve(asset, person(request), now)
     except Refused as error:
@@ -79,7 +81,7 @@ def review_approve(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def review_send_back(request: HttpRequest, pk: int) -> HttpResponse:
     asset, queue, now = _asset(request, pk), Queue.of(request.GET), timezone.now()
-    following = review_queries.next_after(asset, queue, request.user, now)
+    following = queries.next_after(asset, queue, request.user, now)
     reason, note = request.POST.get("reason", ""), request.POST.get("note", "")
     try:
         done = review.send_back(asset, person(request), now, reason=reason, note=note)
@@ -92,7 +94,7 @@ def review_send_back(request: HttpRequest, pk: int) -> HttpResponse:
 @may_review
 @require_POST
 def review_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    decision = get_object_or_404(review_queries.decisions_of(request.user), pk=pk)
+    decision = get_object_or_404(queries.decisions_of(request.user), pk=pk)
     try:
         review.undo(decision, timezone.now())
         messages.success(request, "The decision is taken back.")
@@ -130,7 +132,7 @@ def review_approve_many(request: HttpRequest) -> HttpResponse:
 
 
 def _asset(request: HttpRequest, pk: int) -> Asset:
-    return get_object_or_404(review_queries.page_of(Asset.objects.for_user(request.user)), pk=pk)
+    return get_object_or_404(queries.page_of(Asset.objects.for_user(request.user)), pk=pk)
 
 
 def _to(pk: int | None, queue: Queue, done: Review | None = None) -> HttpResponse:

@@ -10,16 +10,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from jobs import editing, video_queries
+from jobs import editing
 from jobs.control import Refused
 from jobs.models import Asset, Scene, Video
+from jobs.queries import videos
 from jobs.states import Stage
 
 
 @permission_required("jobs.change_scene", raise_exception=True)
 @require_POST
 def scene_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    scene = get_object_or_404(video_queries.scenes_of(request.user), pk=pk)
+    scene = get_object_or_404(videos.scenes_of(request.user), pk=pk)
     narration, prompt = request.POST.get("narration", ""), request.POST.get("visual_prompt", "")
     # Browsers send line ends as CR LF; an unchanged text must not count as a change.
     narration, prompt = narration.replace("\r\n", "\n"), prompt.replace("\r\n", "\n")

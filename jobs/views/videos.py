@@ -10,12 +10,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from jobs import control, video_queries
+from jobs import control
 from jobs.control import Refused
 from jobs.models import Video
+from jobs.queries import videos
+from jobs.queries.workbench import workbench
 from jobs.views.people import person
 from jobs.wording import edit_words
-from jobs.workbench import workbench
 
 VIDEOS_ON_A_PAGE = 24
 STOP_POLLING = 286
@@ -25,18 +26,18 @@ STOP_POLLING = 286
 def video_list(request: HttpRequest) -> HttpResponse:
     state, project = request.GET.get("state", ""), request.GET.get("project", "")
     words = request.GET.get("q", "").strip()[:200]
-    found = video_queries.video_page(request.user, state=state, project=project, words=words)
+    found = videos.video_page(request.user, state=state, project=project, words=words)
     page = Paginator(found, VIDEOS_ON_A_PAGE).get_page(request.GET.get("page"))
     selects = [
         ("state", "State", [("", "All states"), *Video.State.choices], state),
-        ("project", "Project", [("", "All projects"), *video_queries.projects_of(request.user)], project),
+        ("project", "Project", [("", "All projects"), *videos.projects_of(request.user)], project),
     ]
     return render(
         request,
         "videos/list.html",
         {
             "page": page,
-            "cards": video_queries.cards(page.object_list),
+            "cards": videos.cards(page.object_list),
             "selects": selects,
             "words": words,
             "is_filtered": bool(state or project or words),
@@ -102,7 +103,7 @@ def video_release(request: HttpRequest, pk: int, gate: str) -> HttpResponse:
 @require_POST
 def step_decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """A step that needs a person goes on: it is tried again, or its lost answer was a yes."""
-    step = get_object_or_404(video_queries.steps_of(request.user), pk=pk)
+    step = get_object_or_404(videos.steps_of(request.user), pk=pk)
     try:
         if verb == "try-again":
             control.try_again(step, person(request), timezone.now())

@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.batch_progress import progress_of
 from jobs.launch import create_batch
 from jobs.models import Asset, Attempt, Batch, Decision, LedgerEntry, Step, Video
+from jobs.queries.progress import progress_of
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import Reason, State, Verdict
 from providers.models import Lane, Price, Provider

@@ -10,8 +10,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
-from jobs.batch_queries import Cause, causes_of, flagged_by_batch
 from jobs.models import Batch, Notice, Project, Review, Step, Video
+from jobs.queries.batches import Cause, causes_of, flagged_by_batch
 from jobs.states import Reason, State
 from providers.models import Provider
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Min, Prefetch, Q, QuerySet, Sum
 
-from jobs.batch_progress import Progress
 from jobs.models import Asset, Attempt, Batch, Budget, LedgerEntry, Scene, Step, Video
+from jobs.queries.progress import Progress
 from jobs.states import Reason, Stage, State, Verdict
 
 MOST_DECISIONS = 20

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from jobs.batch_progress import WORDS
 from jobs.models import Asset, Batch, LedgerEntry, Scene, Step, Video
-from jobs.provider_gauges import Market
+from jobs.queries.gauges import Market
+from jobs.queries.progress import WORDS
 from jobs.states import IN_FLIGHT, OPEN, STAGE_NUMBER, USABLE, Reason, Stage, State, Verdict
 from jobs.strategies import CHUNKS
 from jobs.templatetags.vidbatch import duration

@@ -10,9 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Max
 
-from jobs.batch_progress import WORDS, Progress
 from jobs.models import Attempt, Batch
-from jobs.provider_gauges import Market
+from jobs.queries.gauges import Market
+from jobs.queries.progress import WORDS, Progress
 from jobs.states import STAGE_NUMBER
 
 ENOUGH = 5  # steps of the slowest stage, before an estimate is shown

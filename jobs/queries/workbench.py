@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from jobs.models import Asset, Attempt, Scene, Step, Video
 from jobs.pipeline import planned_slots
+from jobs.queries.videos import has_picture
 from jobs.settings_types import BatchSettings
 from jobs.states import OPEN, USABLE, Stage, State, Verdict
-from jobs.video_queries import has_picture
 from qc.models import CheckResult
 
 Key = tuple[int | None, str]  # (scene id or None, kind)

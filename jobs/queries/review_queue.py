@@ -14,8 +14,8 @@ from django.http import QueryDict
 
 from jobs import review
 from jobs.models import Asset, Review, StyleReference
+from jobs.queries.workbench import Slot, Workbench, sorted_checks, workbench
 from jobs.states import Verdict
-from jobs.workbench import Slot, Workbench, sorted_checks, workbench
 from qc.measure.script import read_script
 from qc.models import CheckResult
 from qc.types import ScriptFacts

@@ -12,9 +12,9 @@ from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
 from jobs.models import Attempt, Batch, Budget, Step
+from jobs.queries.workers import missing_worker
 from jobs.states import State
 from jobs.templatetags.vidbatch import duration
-from jobs.workers import missing_worker
 from providers.limits import guard_of
 from providers.models import Lane, Price, Provider, Quota
 
