@@ -1,0 +1,82 @@
+"""Threads that carry calls and come back with answers; they touch no database."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+GATHER_S = 0.005  # results that come this close together are booked together
+GATHER_STEP_S = 0.001
+
+
+@dataclass(slots=True)
+class Pool:
+    """Threads, and how many of them are busy."""
+
+    size: int
+    threads: list[threading.Thread] = field(default_factory=list)
+    jobs: queue.SimpleQueue[tuple[str, Callable[[], Any], bool] | None] = field(default_factory=queue.SimpleQueue)
+    results: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
+    busy: int = 0
+    paid: int = 0
+
+    @property
+    def idle(self) -> int:
+        return self.size - self.busy
+
+    def start(self, kind: str, work: Callable[[], Any], *, paid: bool = False) -> None:
+        self.busy += 1
+        self.paid += paid
+        if len(self.threads) < min(self.busy, self.size):
+            self.threads.append(threading.Thread(target=self._serve, name="call", daemon=True))
+            self.threads[-1].start()
+        self.jobs.put((kind, work, paid))
+
+    def _serve(self) -> None:
+        while job := self.jobs.get():
+            kind, work, paid = job
+            self.results.put((kind, (work(), paid)))
+
+    def shutdown(self) -> None:
+        """Waits until every thread has ended what it is at."""
+        for _ in self.threads:
+            self.jobs.put(None)
+        for thread in self.threads:
+            thread.join()
+
+    def gather(self, timeout_s: float) -> dict[str, list[Any]]:
+        """Waits for a first result, then takes all that are there."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        try:
+            self._sort(self.results.get(timeout=timeout_s), found)
+        except queue.Empty:
+            return found
+        quiet_s = 0.0
+        while self.busy and quiet_s < GATHER_S:  # none busy: nothing more can come
+            time.sleep(GATHER_STEP_S)  # being woken by each of them would cost more than what they bring
+            quiet_s = 0.0 if self._sort_all(found) else quiet_s + GATHER_STEP_S
+        self._sort_all(found)
+        return found
+
+    def _sort_all(self, found: dict[str, list[Any]]) -> bool:
+        """Takes what is there; False when there was nothing."""
+        some = False
+        with suppress(queue.Empty):
+            while True:
+                self._sort(self.results.get_nowait(), found)
+                some = True
+        return some
+
+    def _sort(self, result: tuple[str, Any], found: dict[str, list[Any]]) -> None:
+        kind, value = result
+        if kind != "wire":
+            value, paid = value
+            self.busy -= 1
+            self.paid -= paid
+        found[kind].append(value)
