@@ -20,29 +20,27 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 from django.db.models import Exists, F, Min, OuterRef, Q
 
-from jobs.models import Notice, Step, Worker
+from jobs.models import Step, Worker
 from jobs.states import State
-from providers import downloads, registry
+from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
 from . import calls, checking, reconcile, recovery, settle, taking, worker
 from .claim import claim
+from .housekeeping import Housekeeping
 from .pool import Pool
 from .requests import Ticket
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5  # for news from other processes
-RECOVER_EVERY_S = 2.0
-SEEN_EVERY_S = 2.0
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 GENERATION, MEDIA = settings.ROLES
 MEDIA_SLUG = "this_machine"
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
-MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
 
 
 def now_utc() -> datetime:
@@ -68,6 +66,7 @@ class Drive:
         self.role, self.clock, self.before_drain = role, clock, before_drain
         self.ends_at = monotonic() + slice_s
         self.worker: Worker = worker.enlist(role, clock())
+        self.house = Housekeeping(self.worker, clock)
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
@@ -75,9 +74,8 @@ class Drive:
         self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
-        self._was_full = False
         self.suspects: list[tuple[str, str]] = []
-        self._looked = self._recovered = self._seen = float("-inf")
+        self._looked = float("-inf")
 
     def run(self) -> None:
         """Until the slice is over or the stop flag is up; then lets what runs come to its end."""
@@ -142,27 +140,15 @@ class Drive:
 
     def _round(self, *, claiming: bool) -> bool:
         """True when something was begun or booked."""
-        self._keep_house()
+        self.house.keep()
         begun = self._begin() if claiming else 0
         found = self.pool.gather(self._nap_s(busy=bool(begun)))
         self._book(found)
         return bool(begun or found)
 
-    def _keep_house(self) -> None:
-        tick = monotonic()
-        if tick - self._seen > SEEN_EVERY_S:
-            self._seen = tick
-            close_old_connections()
-            Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
-        if tick - self._recovered > RECOVER_EVERY_S:
-            self._recovered = tick
-            recovery.recover(self.worker, self.clock())
-            while settle.clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
-                pass
-
     def _begin(self) -> int:
         now = self.clock()
-        if self._disk_is_full():
+        if self.house.disk_is_full():
             return self._poll(now)
         suspects = self._look_for_suspects(now)
         if self.alone or suspects:  # a step that once ended its process is worked on with nothing beside it
@@ -177,18 +163,6 @@ class Drive:
         else:
             begun += self._check(now, alone=False)
         return begun
-
-    def _disk_is_full(self) -> bool:
-        """Nothing that makes files is begun below the guard; it goes on by itself when there is room again."""
-        free = downloads.free_bytes(Path(settings.MEDIA_ROOT))
-        full = free < settings.MIN_FREE_BYTES
-        if full and not self._was_full:
-            needed = settings.MIN_FREE_BYTES // 2**20
-            text = f"Paused: {free // 2**20} MB are free in {settings.MEDIA_ROOT}, {needed} MB are needed."
-            log.error(text)
-            Notice.objects.create(at=self.clock(), text=text[:300])
-        self._was_full = full
-        return full
 
     def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
         """While there are none it is enough to look now and then: nobody else may take them up beside others."""

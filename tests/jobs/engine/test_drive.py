@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from jobs.control import Cancel, cancel
-from jobs.engine import calls, drive, settle, worker
+from jobs.engine import calls, drive, housekeeping, settle, worker
 from jobs.engine.claim import claim
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Batch, Notice, Step, Video, Worker
@@ -88,7 +88,7 @@ def test_a_database_that_is_away_blames_no_result(monkeypatch):
 
 def test_a_full_disk_lets_nothing_new_begin_and_says_so_once(scene, monkeypatch):
     scene.batch(provider=scene.vendor("instant"))
-    monkeypatch.setattr(drive.downloads, "free_bytes", lambda path: 5)
+    monkeypatch.setattr(housekeeping.downloads, "free_bytes", lambda path: 5)
     mine = Drive("generation", slice_s=60)
     scene.drives = [mine]
     mine.step_once()

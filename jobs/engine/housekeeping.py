@@ -1,0 +1,58 @@
+"""What a drive does beside its rounds: says that it lives, takes up what the dead left, advances marked videos, looks
+at the disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from jobs.models import Notice, Worker
+from providers import downloads
+
+from . import recovery, settle
+
+log = logging.getLogger(__name__)
+
+RECOVER_EVERY_S = 2.0
+SEEN_EVERY_S = 2.0
+MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
+
+
+class Housekeeping:
+    """The chores of one drive, each at its own pace."""
+
+    def __init__(self, worker: Worker, clock: Callable[[], datetime]) -> None:
+        self.worker, self.clock = worker, clock
+        self._recovered = self._seen = float("-inf")
+        self._was_full = False
+
+    def keep(self) -> None:
+        """Whatever is due of it; called once a round."""
+        tick = monotonic()
+        if tick - self._seen > SEEN_EVERY_S:
+            self._seen = tick
+            close_old_connections()
+            Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
+        if tick - self._recovered > RECOVER_EVERY_S:
+            self._recovered = tick
+            recovery.recover(self.worker, self.clock())
+            while settle.clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
+                pass
+
+    def disk_is_full(self) -> bool:
+        """Nothing that makes files is begun below the guard; it goes on by itself when there is room again."""
+        free = downloads.free_bytes(Path(settings.MEDIA_ROOT))
+        full = free < settings.MIN_FREE_BYTES
+        if full and not self._was_full:
+            needed = settings.MIN_FREE_BYTES // 2**20
+            text = f"Paused: {free // 2**20} MB are free in {settings.MEDIA_ROOT}, {needed} MB are needed."
+            log.error(text)
+            Notice.objects.create(at=self.clock(), text=text[:300])
+        self._was_full = full
+        return full
