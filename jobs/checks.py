@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from jobs.engine import failpoints
 from providers import registry
 
 
@@ -60,3 +61,11 @@ def folders_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: An
         for folder in folders
         if not os.access(folder, os.W_OK | os.X_OK)
     ]
+
+
+@register(Tags.security, deploy=True)
+def nothing_disturbs_on_purpose(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not os.environ.get(failpoints.VARIABLE):
+        return []
+    hint = f"Unset {failpoints.VARIABLE}: it is for tests, and makes processes kill themselves."
+    return [Error("The engine is told to disturb itself at its failpoints.", hint=hint, id="jobs.E006")]

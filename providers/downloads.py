@@ -12,7 +12,7 @@ import shutil
 import stat
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,10 @@ class DiskFull(Exception):
         self.message = message
 
 
+def _unwatched(place: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     name: str  # relative to the media folder, with slashes
@@ -73,6 +77,7 @@ class _Source:
     min_free_bytes: int
     pace: Pace
     speed: Speed
+    passing: Callable[[str], None]  # told the named places that it comes to
 
 
 def store(
@@ -86,6 +91,7 @@ def store(
     min_free_bytes: int = GIB,
     pace: Pace | None = None,
     speed: Speed | None = None,
+    passing: Callable[[str], None] = _unwatched,
 ) -> StoredFile:
     """Raises DownloadError or DiskFull and then leaves nothing behind. A file of ours (`output.path`) is used up."""
     own_host = (urlsplit(base_url).hostname or "",) if base_url else ()
@@ -96,11 +102,12 @@ def store(
         min_free_bytes=min_free_bytes,
         pace=pace or Pace(),
         speed=speed or Speed(),
+        passing=passing,
     )
     with _room_watched(), _temp_file(media_root) as temp:
         _guard_room(media_root, min_free_bytes)
         _fill(temp, output, source)
-        return _publish(temp, media_root, output.media_type, max_bytes)
+        return _publish(temp, media_root, output.media_type, max_bytes, passing)
 
 
 def free_bytes(path: Path) -> int:
@@ -209,6 +216,7 @@ def _receive(answer: Answer, temp: Path, source: _Source) -> None:
             if taken_s > source.speed.grace_s and size < taken_s * source.speed.least_bytes_per_s:
                 raise DownloadError(f"{answer.host} sends too slowly.", retry=True)
             file.write(chunk)
+            source.passing("mid_download")
     if answer.length is not None and size != answer.length:
         raise DownloadError(f"The file broke off after {size} of {answer.length} bytes.", retry=True)
 
@@ -217,7 +225,7 @@ def _too_big(max_bytes: int) -> DownloadError:
     return DownloadError(f"The file is larger than {max_bytes / GIB:.2g} GiB, the most that is taken.")
 
 
-def _publish(temp: Path, media_root: Path, declared: str, max_bytes: int) -> StoredFile:
+def _publish(temp: Path, media_root: Path, declared: str, max_bytes: int, passing: Callable[[str], None]) -> StoredFile:
     size, digest, head = _measure(temp)
     if size == 0:
         raise DownloadError("The file is empty.", retry=True)
@@ -227,7 +235,9 @@ def _publish(temp: Path, media_root: Path, declared: str, max_bytes: int) -> Sto
     _compare(media_type, declared)
     final = media_root / digest[:2] / digest[2:4] / f"{digest}.{EXTENSIONS[media_type]}"
     if not (final.is_file() and final.stat().st_size == size):
+        passing("before_rename")
         _move_into_place(temp, final, media_root)
+    passing("after_rename_before_row")
     return StoredFile(name=final.relative_to(media_root).as_posix(), sha256=digest, size=size, media_type=media_type)
 
 

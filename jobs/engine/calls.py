@@ -20,6 +20,7 @@ from providers.base import Adapter
 from providers.exceptions import CallError, NotSent, Unknown
 from providers.types import Accepted, Failed, Finished, Output, Recovery, Running
 
+from .failpoints import failpoint
 from .requests import Ticket
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     wire: list[datetime] = []
 
     def on_wire() -> None:
+        failpoint("on_wire")
         wire.append(datetime.now(UTC))
         report_wire(ticket.attempt_id, wire[0])
 
@@ -68,7 +70,11 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
             raise NotSent("Stopped before it began.")
         if adapter.local:
             _need_folder(adapter)
-        return _told(adapter, adapter.submit(ticket.request))
+            failpoint("mid_render")
+        failpoint("before_send")
+        answer = adapter.submit(ticket.request)
+        failpoint("after_send_before_record")
+        return _told(adapter, answer)
 
     told = _run(ticket, work, on_wire=on_wire, stopping=stopping)
     return Answer(ticket=ticket, on_wire_at=wire[0] if wire else None, ended_at=datetime.now(UTC), **told)
@@ -83,7 +89,9 @@ def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
                 adapter.cancel(ticket.external_id)
             except (CallError, NotImplementedError) as error:
                 log.info("step %s: its job cannot be ended (%s); it is awaited", ticket.step_id, error)
-        return _told(adapter, adapter.poll(ticket.external_id))
+        answer = adapter.poll(ticket.external_id)
+        failpoint("after_poll")
+        return _told(adapter, answer)
 
     told = _run(ticket, work, stopping=stopping)
     return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
@@ -91,8 +99,13 @@ def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
 
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
     """Asks the vendor for the job that carries our tag: an accepted id, or "" when there is none."""
-    told = _run(ticket, lambda adapter: {"accepted_id": adapter.find(ticket.request.tag) or ""}, stopping=stopping)
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
+
+    def work(adapter: Adapter) -> dict[str, Any]:
+        found = adapter.find(ticket.request.tag)
+        failpoint("after_find")
+        return {"accepted_id": found or ""}
+
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **_run(ticket, work, stopping=stopping))
 
 
 def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
@@ -183,6 +196,7 @@ def _store(adapter: Adapter, output: Output) -> Stored:
         base_url=adapter.url,
         allow_loopback=settings.ALLOW_LOOPBACK_OUTPUTS,
         min_free_bytes=settings.MIN_FREE_BYTES,
+        passing=failpoint,
     )
     return Stored(name=kept.name, sha256=kept.sha256, size=kept.size, media_type=kept.media_type, role=output.role)
 

@@ -23,6 +23,7 @@ from qc.inspection import Examined
 from qc.types import Expectations, Limits
 
 from . import assets
+from .failpoints import failpoint
 from .rows import move, still_ours
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def examine(ticket: CheckTicket) -> Checked:
     """In a thread: reads the file once. No exception comes out."""
     thumbnail = Path(settings.MEDIA_ROOT) / ticket.thumbnail if ticket.thumbnail else None
     try:
+        failpoint("mid_qc")
         examined = inspection.examine(
             ticket.path,
             kind=ticket.kind,
@@ -68,6 +70,7 @@ def examine(ticket: CheckTicket) -> Checked:
             limits=ticket.limits,
             thumbnail=thumbnail,
         )
+        failpoint("after_qc")
     except (Stopped, DiskFull, ProgramMissing) as error:
         return Checked(ticket=ticket, examined=None, put_off=error.message)
     except Exception as error:
@@ -146,6 +149,7 @@ def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
             _broke(step, check, now)
         else:
             _judge(step, made[check.ticket.asset_id], check, videos[step.video_id], now)
+    failpoint("mid_verdicts")
     advance({ours[check.ticket.step_id].video_id for check in mine}, now)
 
 

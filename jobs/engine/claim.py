@@ -25,6 +25,7 @@ from providers.models import Lane, Offer, Price, Provider, Quota
 from providers.types import Request
 
 from . import books
+from .failpoints import failpoint
 from .requests import Ticket, as_sent, request_of
 from .rows import JsonText, insert_rows, light
 
@@ -89,6 +90,7 @@ def claim(slug: str, worker: Worker, places: int, clock: Callable[[], datetime],
             break  # there was no more, or there are no more places
     if steps:
         desk.write(steps, worker)
+        failpoint("mid_claim")
     return result
 
 

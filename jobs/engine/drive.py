@@ -28,6 +28,7 @@ from providers.models import Provider
 
 from . import calls, checking, reconcile, recovery, settle, taking, worker
 from .claim import claim
+from .failpoints import failpoint
 from .housekeeping import Housekeeping
 from .pool import Pool
 from .requests import Ticket
@@ -66,6 +67,7 @@ class Drive:
         self.role, self.clock, self.before_drain = role, clock, before_drain
         self.ends_at = monotonic() + slice_s
         self.worker: Worker = worker.enlist(role, clock())
+        failpoint("after_enlist")
         self.house = Housekeeping(self.worker, clock)
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
@@ -82,6 +84,7 @@ class Drive:
         try:
             while not self._is_over():
                 self._outliving_the_database(claiming=True)
+            failpoint("before_drain")
             self.before_drain()
             self._drain()
         except Exception:
@@ -217,6 +220,8 @@ class Drive:
 
     def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
         claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only)
+        if claimed.tickets:
+            failpoint("after_claim")
         if alone_only:
             self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
         else:
@@ -248,6 +253,7 @@ class Drive:
                 continue
             slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
             for ticket in taking.due_polls(slugs, state, self.pool.idle, now):
+                failpoint(f"before_{kind}")
                 self.pool.start(kind, self._asking(kind, ticket))
                 begun += 1
         return begun
@@ -263,6 +269,7 @@ class Drive:
         if not self.pool.idle or not Step.objects.filter(state=State.FETCHING, owner=None).exists():
             return 0
         steps = taking.take(State.FETCHING, self.worker, self.pool.idle, now, lease_s=taking.FETCH_LEASE_S, alone=alone)
+        failpoint("after_take")
         for ticket in taking.fetch_tickets(steps):
             self.pool.start("fetch", self._fetching(ticket))
         return len(steps)
@@ -274,6 +281,7 @@ class Drive:
         if not self.pool.idle or not Step.objects.filter(state=State.CHECKING, owner=None).exists():
             return 0
         steps = taking.take(State.CHECKING, self.worker, self.pool.idle, now, lease_s=taking.CHECK_LEASE_S, alone=alone)
+        failpoint("after_take")
         for ticket in checking.tickets_for(steps):
             self.pool.start("check", self._examining(ticket))
         return len(steps)
@@ -289,6 +297,7 @@ class Drive:
         booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
         stamps = {attempt_id: at for attempt_id, at in found.get("wire", ()) if attempt_id not in booked}
         if stamps:
+            failpoint("before_stamp")
             settle.stamp_wire(stamps)
         found.pop("wire", None)
         has_places = "call" in found
@@ -300,8 +309,10 @@ class Drive:
             ("check", checking.settle_checks),
         ):
             if found.get(kind):
+                failpoint("before_settle")
                 _book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
                 del found[kind]
+                failpoint("after_settle")
         if has_places:
             self.retry_at.clear()  # places are free again
 
@@ -343,6 +354,7 @@ class Drive:
                     log.warning("stopping: waiting for %s paid calls on the wire", self.pool.paid)
             self._outliving_the_database(claiming=False)
         recovery.free_own(self.worker, self.clock())
+        failpoint("after_drain")
 
 
 def _book_each(book: Callable[[list[Any], datetime], None], results: list[Any], now: datetime) -> None:

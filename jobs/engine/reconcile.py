@@ -19,6 +19,7 @@ from providers.types import Capability, Recovery
 
 from . import books, polling
 from .calls import Answer
+from .failpoints import failpoint
 from .requests import Ticket
 from .rows import move, still_ours, update_each
 from .settle import LIST_LAG_S, settle_polls
@@ -90,12 +91,14 @@ def _adopt(step: Step, attempt: Attempt, external_id: str, now: datetime) -> Non
         ],
         now,
     )
+    failpoint("mid_adopt")
     move([step], frm=State.UNKNOWN, to=State.RUNNING, not_before=polling.first_poll(attempt.lane, attempt, now))
 
 
 def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
     seen = int(attempt.units.get("listings_without", 0)) + 1
     update_each(Attempt, ("units",), [({"listings_without": seen}, attempt.pk)])
+    failpoint("mid_absent")
     if seen < LISTINGS:
         Step.objects.filter(pk=step.pk, fence=step.fence, state=State.UNKNOWN).update(
             not_before=now + timedelta(seconds=LIST_LAG_S)

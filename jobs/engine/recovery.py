@@ -17,6 +17,7 @@ from providers.exceptions import Unknown
 from providers.types import Recovery
 
 from . import books, worker
+from .failpoints import failpoint
 from .rows import move
 from .settle import _Batch, lose_answer, recovery_of
 
@@ -33,6 +34,8 @@ def recover(me: Worker, now: datetime) -> int:
     while True:
         count = _free(dead, now)
         freed += count
+        if count:
+            failpoint("after_recovery")
         if count < AT_ONCE:
             break
     if dead:
@@ -63,6 +66,8 @@ def _free(dead: Iterable[uuid.UUID], now: datetime) -> int:
     poisoned = [step for step in steps if step.crash_count >= MOST_CRASHES]
     claimed = [step for step in steps if step.state == State.CLAIMED]
     _free_claimed(claimed, poisoned, now)
+    if steps:
+        failpoint("mid_recovery")
     for step in steps:
         if step.state in (State.FETCHING, State.CHECKING):
             if step in poisoned:

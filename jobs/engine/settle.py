@@ -21,6 +21,7 @@ from providers.types import Capability, Recovery
 
 from . import assets, books, polling
 from .calls import Answer
+from .failpoints import failpoint
 from .requests import Ticket
 from .rows import light, move, still_ours, update_each
 
@@ -84,6 +85,7 @@ class _Batch:
             move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
         update_each(Step, ("links", "message"), self.each)
         books.write(self.moves, self.now)
+        failpoint("mid_settle")
         self.touched |= self._over_meanwhile()
         if len(self.touched) <= ADVANCE_AT_ONCE:
             if self.touched:
@@ -351,6 +353,7 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
             batch.each.append(([], "", step.pk))
         elif error is None:
             assets.create(step, answer.files, now)
+            failpoint("mid_record_files")
             batch.go(step, State.CHECKING, not_before=now)
         elif getattr(error, "retry", True) and step.failures < 5 * MOST_FAILURES:
             wait = timedelta(seconds=min(60.0, 2.0 ** min(step.failures, 6)))
