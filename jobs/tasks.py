@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.db import DatabaseError
 from django_q.tasks import async_task
-from redis.exceptions import RedisError
 
 from jobs.engine import worker
-from jobs.engine.drive import Drive, stop_flag
+from jobs.engine.roles import stop_flag
+from jobs.engine.wake_ups import queue_errors
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 1.0
@@ -18,6 +17,8 @@ PATIENCE_S = 1.0
 
 def drive(role: str) -> None:
     """Drives for one slice. The wake-up for the successor goes out first, so that it overlaps the drain."""
+    from jobs.engine.drive import Drive  # the supervisor, which only enqueues, does without the engine
+
     lock = worker.driving_lock(role)
     if not worker.hold(lock, patience_s=PATIENCE_S):
         return  # somebody drives already: this message is a double
@@ -37,5 +38,5 @@ def enqueue(role: str) -> None:
     """A queue that does not answer stops nobody: when work is due and nobody drives, the supervisor calls again."""
     try:
         async_task("jobs.tasks.drive", role, cluster=role, group=role)
-    except (RedisError, DatabaseError) as error:
+    except queue_errors() as error:
         log.warning("%s: no wake-up could be sent: %s", role, error)

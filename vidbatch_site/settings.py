@@ -214,7 +214,7 @@ def _cluster(role: str) -> dict[str, Any]:
         "poll": 0.5,
         "guard_cycle": 1,
         **(
-            {"redis": REDIS_URL, "broker_class": "jobs.engine.wake_ups.InRedis"}
+            {"redis": REDIS_URL, "broker_class": "jobs.engine.wake_ups_in_redis.InRedis"}
             if REDIS_URL
             else {"orm": "default", "broker_class": "jobs.engine.wake_ups.InDatabase"}
         ),

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -32,13 +31,12 @@ from .failpoints import failpoint
 from .housekeeping import Housekeeping
 from .pool import Pool
 from .requests import Ticket
+from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5  # for news from other processes
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
-GENERATION, MEDIA = settings.ROLES
-MEDIA_SLUG = "this_machine"
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
@@ -46,11 +44,6 @@ ASK_AGAIN_S = 1.0
 
 def now_utc() -> datetime:
     return datetime.now(UTC)
-
-
-def stop_flag(role: str) -> Path:
-    """The supervisor makes this file to say: start nothing new, let paid calls end, then end."""
-    return Path(settings.DATA_DIR) / f"stop-{role}"
 
 
 class Drive:

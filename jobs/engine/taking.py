@@ -19,9 +19,13 @@ POLL_HANDED_OUT_S = 30.0
 
 @atomically
 def take(state: State, worker: Worker, most: int, now: datetime, *, lease_s: float, alone: bool) -> list[Step]:
-    """Takes idle steps in this state. A step that once ended its process is taken only when `alone`, and then alone."""
+    """Takes idle steps in this state: files to check by rank, links to fetch by age, because they expire.
+
+    A step that once ended its process is taken only when `alone`, and then alone.
+    """
     idle = Step.objects.filter(state=state, owner=None, not_before__lte=now)
-    idle = idle.filter(crash_count__gt=0)[:1] if alone else idle.filter(crash_count=0).order_by("not_before")[:most]
+    order = ("-batch__priority", "rank", "pk") if state == State.CHECKING else ("not_before",)
+    idle = idle.filter(crash_count__gt=0)[:1] if alone else idle.filter(crash_count=0).order_by(*order)[:most]
     ids = list(idle.values_list("pk", flat=True))
     if not ids:
         return []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.db import DatabaseError
 from django_q.brokers.orm import ORM
-from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 
 from . import worker
@@ -18,6 +19,10 @@ class InDatabase(ORM):  # type: ignore[misc]
         super().__init__(list_key=queue_name(list_key))
 
 
-class InRedis(Redis):  # type: ignore[misc]
-    def __init__(self, list_key: str | None = None) -> None:
-        super().__init__(list_key=queue_name(list_key))
+def queue_errors() -> tuple[type[Exception], ...]:
+    """What a queue that does not answer raises."""
+    if not settings.REDIS_URL:
+        return (DatabaseError,)
+    from redis.exceptions import RedisError  # 5 MB in every process that imports it
+
+    return (DatabaseError, RedisError)

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q, QuerySet
 from django_q.brokers import get_broker
-from redis.exceptions import RedisError
 
 from jobs.models import Attempt, Step, Video, Worker
 from jobs.states import State
@@ -15,7 +14,8 @@ from providers import registry
 from providers.models import Provider
 
 from . import worker
-from .drive import GENERATION, MEDIA_SLUG
+from .roles import GENERATION, MEDIA_SLUG
+from .wake_ups import queue_errors
 
 log = logging.getLogger(__name__)
 RECENTLY = timedelta(seconds=10)
@@ -71,7 +71,7 @@ def queued(role: str) -> int:
     """Wake-ups that no cluster has taken yet; a queue that does not answer has none."""
     try:
         return int(get_broker(role).queue_size())
-    except RedisError:
+    except queue_errors():
         return 0
 
 
@@ -79,5 +79,5 @@ def clear_queue(role: str) -> None:
     """Wake-ups of an earlier life would pile up; also those that its clusters had taken."""
     try:
         get_broker(role).delete_queue()
-    except RedisError as error:
+    except queue_errors() as error:
         log.warning("%s: the queue does not answer: %s", role, error)

@@ -29,6 +29,7 @@ __all__ = [
 MIB = 1024 * 1024
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 FILE_SIZE_MB = 2048  # the largest file a child may write
+NICE = 10  # below the pages and the drives
 
 # Numbers come in as arguments; no text of a user ever becomes part of the script. What a system lacks (macOS has no
 # address-space limit) is left out rather than fatal. -f counts blocks of 512 bytes.
@@ -97,7 +98,7 @@ def run(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     memory_mb: int = 2048,
-    nice: int = 10,
+    nice: int = NICE,
     max_stdout: int = 64 * MIB,
     environment: Mapping[str, str] | None = None,
 ) -> Completed:
@@ -125,18 +126,21 @@ def pipe(
     timeout_s: float,
     cwd: Path | None = None,
     memory_mb: int = 2048,
-    nice: int = 10,
+    nice: int = NICE,
 ) -> Pipe:
     return Pipe(_start(args, timeout_s=timeout_s, feed=True, cwd=cwd, memory_mb=memory_mb, nice=nice))
 
 
-def run_python(module: str, payload: dict[str, Any], *, timeout_s: float, memory_mb: int = 1024) -> dict[str, Any]:
+def run_python(
+    module: str, payload: dict[str, Any], *, timeout_s: float, memory_mb: int = 1024, nice: int = NICE
+) -> dict[str, Any]:
     """`python -m module` with JSON on stdin and stdout. An answer {"error": "sentence"} is raised as MediaError."""
     done = run(
         [sys.executable, "-m", module],
         timeout_s=timeout_s,
         stdin=json.dumps(payload).encode(),
         memory_mb=memory_mb,
+        nice=nice,
         cwd=PROJECT_ROOT,
         # A pool of BLAS threads reserves more address space than the limit allows on a machine with many cores.
         environment={"PYTHONPATH": str(PROJECT_ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jobs.engine import watch, worker
-from jobs.engine.drive import stop_flag
+from jobs.engine.roles import stop_flag
 from jobs.models import Attempt, Step, Worker
 from jobs.states import State
 from providers import registry

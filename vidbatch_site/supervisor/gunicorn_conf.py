@@ -25,5 +25,17 @@ def when_ready(server: Any) -> None:
     leash.tie(LEASH)
 
 
+def post_worker_init(worker: Any) -> None:
+    """The first visitor should not wait for what all pages need: views and compiled templates."""
+    from django.conf import settings
+    from django.template.loader import get_template
+    from django.urls import get_resolver
+
+    _ = get_resolver().url_patterns
+    folder = settings.BASE_DIR / "templates"
+    for path in sorted(folder.rglob("*.html")):
+        get_template(str(path.relative_to(folder)))
+
+
 def post_fork(server: Any, worker: Any) -> None:
     leash.tie(LEASH)

@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from jobs.engine import watch
-from jobs.engine.drive import stop_flag
+from jobs.engine.roles import stop_flag
 from jobs.tasks import enqueue
 
 from . import address, instance

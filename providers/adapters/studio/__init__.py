@@ -16,6 +16,7 @@ from .offers import LENGTHS, LONGEST_TEXT, OFFERS
 from .script import write_script
 from .voice import choose_voice, speak
 
+NICE = 15  # below checks and renders: what is nearer to a finished video goes first
 DEADLINE_S = 120.0
 SIDES = (64, 4096)  # pixels
 HERE = __name__
@@ -114,7 +115,7 @@ class Studio(Adapter):
         return _one(Output(content=moderate(request.prompt), media_type="application/json"), units={"requests": 1})
 
     def _child(self, module: str, payload: dict[str, Any]) -> dict[str, Any]:
-        answer = sandbox.run_python(f"{HERE}.{module}", payload, timeout_s=DEADLINE_S * 0.45)
+        answer = sandbox.run_python(f"{HERE}.{module}", payload, timeout_s=DEADLINE_S * 0.45, nice=NICE)
         if "refused" in answer:
             raise Rejected(str(answer["refused"]))
         return answer

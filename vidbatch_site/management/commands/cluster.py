@@ -52,6 +52,7 @@ class Command(BaseCommand):
 def _share_memory() -> None:
     """What the forked processes need is loaded once, before the fork, and its pages are left alone afterwards."""
     import_module("jobs.tasks")
+    import_module("jobs.engine.drive")
     registry.all_adapters()
     gc.collect()
     gc.freeze()
