@@ -1,72 +1,50 @@
-"""python -m benchmarks [--count N] [--threads N]: the engine beside bare SQL, on SQLite and PostgreSQL.
+"""python -m benchmarks [--only A_quiet,B,…] [--runs 5]: the engine beside what is achievable, and beside others.
 
-Writes benchmarks/report.json. Every database is measured in a process and a folder of its own.
-Exits with 1 when a figure is not reached.
+Writes benchmarks/report.json, scenario by scenario: what is not measured now stays as it was. `--table` prints the
+report for docs/benchmarks.md and measures nothing. Exits with 1 when a figure is not reached.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
-from typing import Any
+import time
 
-from tests import services
-
-REPORT = Path(__file__).with_name("report.json")
-LEAST_RATIO = 0.3
-MOST_COMMITS = 4.0
+from benchmarks import report
+from benchmarks.harness.measure import load_average
+from benchmarks.scenarios import SCENARIOS
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--count", type=int, default=12000, help="steps in each of the two runs")
-    parser.add_argument("--threads", type=int, default=256, help="threads for calls: so many steps make a group")
-    parser.add_argument("--only", choices=["sqlite", "postgres"])
+    parser.add_argument("--only", default="", help=f"some of {', '.join(SCENARIOS)}, with commas between them")
+    parser.add_argument("--runs", type=int, default=5, help="of our own figures; the middle one counts")
+    parser.add_argument("--table", action="store_true", help="print the report as a table")
     chosen = parser.parse_args()
-    results: dict[str, Any] = {}
-    if chosen.only != "postgres":
-        results["sqlite"] = _measure(chosen.count, chosen.threads, "")
-    if chosen.only != "sqlite":
-        with services.postgres() as url:
-            results["postgres"] = _measure(chosen.count, chosen.threads, url)
-    report: dict[str, Any] = {
-        "load_average": os.getloadavg()[0],
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-    report |= {"count": chosen.count, "results": results}
-    REPORT.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))
-    missed = [name for name, result in results.items() if not _is_reached(result)]
-    for name in missed:
-        print(f"{name}: at least {LEAST_RATIO} of the bare rate and at most {MOST_COMMITS} commits a group are asked.")
+    if chosen.table:
+        print(report.table(report.read()))
+        return 0
+    keys = [key for key in chosen.only.split(",") if key] or list(SCENARIOS)
+    if unknown := [key for key in keys if key not in SCENARIOS]:
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
+    missed = [key for key in keys if not _measure(key, chosen.runs)]
     return 1 if missed else 0
 
 
-def _is_reached(result: dict[str, Any]) -> bool:
-    return bool(result["ratio"] >= LEAST_RATIO and result["engine"]["commits_per_group"] <= MOST_COMMITS)
-
-
-def _measure(count: int, threads: int, url: str) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="vidbatch-bench-") as folder:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("VIDBATCH_")}
-        environment = {
-            **kept,
-            "VIDBATCH_DATA": folder,
-            "VIDBATCH_CALL_THREADS": str(threads),
-            "DJANGO_SETTINGS_MODULE": "vidbatch_site.settings",
-        }
-        if url:
-            environment["VIDBATCH_DATABASE_URL"] = url
-        command = [sys.executable, "-m", "benchmarks.one_database", str(count)]
-        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-        return dict(json.loads(done.stdout.splitlines()[-1]))
+def _measure(key: str, runs: int) -> bool:
+    began = time.monotonic()
+    print(f"{key} … (load {load_average()})", end=" ", flush=True)
+    figures = SCENARIOS[key](runs)
+    figures["took_s"] = round(time.monotonic() - began)
+    report.keep(key, figures)
+    reached = report.is_reached(figures)
+    refused = f", {figures['refusals']} refused" if "refusals" in figures else ""
+    print(
+        f"{figures['value']}, asked for {figures['target']}{refused}: {'reached' if reached else 'MISSED'}"
+        f" (load {figures['load_average']}, {figures['took_s']} s)",
+        flush=True,
+    )
+    return reached
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""A simulator process for one run, and what its books say of the client. Only the books know what was refused."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.simulator.process import Simulator, simulator
+
+REFUSED = "429"  # how verdicts begin that were caused by asking too soon or too much
+SUBMITS = "POST"
+
+
+@contextmanager
+def vendor(name: str, *, seed: int = 1, scale: float = 1.0, **behaviour: Any) -> Iterator[Simulator]:
+    """A simulator whose vendor `name` behaves so. With a scale of 1, its seconds are real ones."""
+    with (
+        tempfile.TemporaryDirectory(prefix="vidbatch-bench-") as folder,
+        simulator(Path(folder) / "books.sqlite", scale=scale, seed=seed) as running,
+    ):
+        running.control(name, **behaviour)
+        yield running
+
+
+def told(running: Simulator, name: str) -> dict[str, Any]:
+    """What one vendor saw of its only client: requests, refusals, polls, and the durations of jobs in order."""
+    books = running.books(name)
+    submits = [request for request in books["requests"] if request["method"] == SUBMITS]
+    bills = sorted(books["bills"], key=lambda bill: bill["accepted_at"])
+    first_at = submits[0]["at"] if submits else 0.0
+    taken = [request for request in submits if request["verdict"] == "accepted"]
+    return {
+        "requests": len(submits),
+        "refusals": sum(request["verdict"].startswith(REFUSED) for request in books["requests"]),
+        "refused_at_s": [
+            round(request["at"] - first_at, 2) for request in submits if request["verdict"].startswith(REFUSED)
+        ],
+        "polls": sum(request["method"] == "GET" and "files" not in request["path"] for request in books["requests"]),
+        "first_at": first_at,
+        "at_s": [request["at"] - first_at for request in taken],
+        "durations_s": [bill["done_at"] - bill["accepted_at"] for bill in bills if bill["done_at"]],
+        "most_at_once": books["vendors"][name]["high_water"] if name in books["vendors"] else 0,
+    }

@@ -1,0 +1,159 @@
+"""A: calls that are answered at once, under a quota of 60 a window. Quiet, with both cores busy, and at true scale."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from benchmarks import bounds
+from benchmarks.harness import engine, simulated
+from benchmarks.harness.measure import Job, busy_cores, load_average, middle, staggered
+from benchmarks.harness.peer import run_peer
+from benchmarks.peers.quotas import QUOTA_PEERS
+
+AMOUNT = 60
+COUNTS = (300, 290)  # a multiple of the quota, where one wasted place costs a whole window, and not
+TRUE_COUNT = 180
+ITEM = {"width": 64, "height": 64}
+SLOW_PEERS = {"chunks"}  # four times as long as the others: beside them, not after them
+Run = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """So many calls under a quota; by default ten times as fast as the true one."""
+
+    count: int
+    window_s: float = 6
+    latency_s: tuple[float, float] = (1.0, 1.5)
+    quotas: Sequence[Mapping[str, Any]] = ()  # as we declare them; else the plain one
+    vendor: Mapping[str, Any] = field(default_factory=dict)  # how it differs from a plain sliding window
+    best_s: float = 0.0  # where the plain bound does not hold
+
+    def __post_init__(self) -> None:
+        plain = bounds.achievable(self.count, amount=AMOUNT, window_s=self.window_s, latency_s=self.latency_s)
+        object.__setattr__(self, "best_s", self.best_s or plain)
+        quota = {"unit": "requests", "amount": AMOUNT, "window_s": self.window_s}
+        object.__setattr__(self, "quotas", self.quotas or (quota,))
+
+
+PLAIN = Case(count=COUNTS[0])
+TRUE = Case(count=TRUE_COUNT, window_s=60, latency_s=(10.0, 15.0))
+
+
+def quiet(runs: int) -> dict[str, Any]:
+    return _scaled(runs, busy=0, target=1.01)
+
+
+def busy(runs: int) -> dict[str, Any]:
+    return _scaled(runs, busy=os.cpu_count() or 2, target=1.05)
+
+
+def true_scale(runs: int) -> dict[str, Any]:
+    """Waits most of the time, so the runs and the peers share it: each begins a few seconds after the one before."""
+    peers = ("pyrate_limiter", "aiolimiter_even", "parallel_script")
+    jobs: list[Job] = [partial(engine_run, TRUE, seed) for seed in range(1, runs + 1)]
+    jobs += [partial(peer_run, name, TRUE, 1) for name in peers]
+    done = staggered(jobs, apart_s=TRUE.window_s / len(jobs))
+    ours = summary(done[:runs])
+    return {
+        "value": ours["ratio"],
+        "target": 1.01,
+        **{name: ours[name] for name in ("refusals", "requests_per_success", "lost")},
+        "load_average": load_average(),
+        "runs": done[:runs],
+        "peers": {name: summary([run]) for name, run in zip(peers, done[runs:], strict=True)},
+    }
+
+
+def _scaled(runs: int, *, busy: int, target: float) -> dict[str, Any]:
+    with busy_cores(busy):
+        cases = [replace(PLAIN, count=count, best_s=0.0) for count in COUNTS]
+        done = {str(case.count): [engine_run(case, seed) for seed in range(1, runs + 1)] for case in cases}
+        load = load_average()
+        peers = _peers()
+    ours = {count: summary(of_it) for count, of_it in done.items()}
+    return {
+        "value": max(figures["ratio"] for figures in ours.values()),
+        "target": target,
+        "refusals": sum(figures["refusals"] for figures in ours.values()),
+        "requests_per_success": max(figures["requests_per_success"] for figures in ours.values()),
+        "load_average": load,
+        "busy_cores": busy,
+        "items": ours,
+        "runs": done,
+        "peers": peers,
+    }
+
+
+def _peers() -> dict[str, Any]:
+    """The slow ones wait most of their time: they go beside the others, which go one after the other."""
+
+    def several(names: Sequence[str]) -> dict[str, Any]:
+        return {name: summary([peer_run(name, PLAIN, 1)]) for name in names}
+
+    fast = [name for name in QUOTA_PEERS if name not in SLOW_PEERS]
+    parts = staggered([partial(several, fast), *(partial(several, [name]) for name in SLOW_PEERS)])
+    return {name: figures for part in parts for name, figures in part.items()}
+
+
+# -- one run -----------------------------------------------------------------------------------------------------------
+
+
+def engine_run(case: Case, seed: int) -> Run:
+    with _vendor(case, seed) as running:
+        spec = {"slug": "sim_instant", "capability": "image", "stage": "image"}
+        rows = {"quotas": list(case.quotas), "wants": [ITEM] * case.count}
+        took = engine.run({"simulator": running.url, **spec, **rows})
+        return _run(took, took["stored"], simulated.told(running, "instant"), case)
+
+
+def peer_run(name: str, case: Case, seed: int) -> Run:
+    with _vendor(case, seed) as running:
+        items = [{"prompt": f"Topic {n}", **ITEM} for n in range(case.count)]
+        spec = {"url": f"{running.url}/instant", "path": "images", "items": items}
+        took = run_peer(name, {**spec, "amount": AMOUNT, "window_s": case.window_s})
+        return _run(took, took["done"], simulated.told(running, "instant"), case)
+
+
+def _vendor(case: Case, seed: int) -> Any:
+    settings = {"latency_s": case.latency_s, "limits": [{"requests": AMOUNT, "per_s": case.window_s}], **case.vendor}
+    return simulated.vendor("instant", seed=seed, **settings)
+
+
+def _run(took: dict[str, Any], done: int, told: dict[str, Any], case: Case) -> Run:
+    return {
+        "ratio": round(took["all_s"] / case.best_s, 4),
+        "all_s": took["all_s"],
+        "achievable_s": round(case.best_s, 3),
+        "refusals": told["refusals"],
+        "refused_at_s": told["refused_at_s"][:20],
+        "requests": told["requests"],
+        "done": done,
+        "lost": case.count - done,
+        "first_after_s": round(told["first_at"] - took["began"], 3),
+        "waves_s": waves(told["at_s"], case.window_s),
+        "cpu_ms_per_call": round(1000 * took["cpu_s"] / max(1, told["requests"]), 2),
+    }
+
+
+def waves(at_s: Sequence[float], window_s: float) -> list[tuple[float, float]]:
+    """First and last request of each wave, in seconds after its due moment: where time is lost between windows."""
+    starts = range(0, len(at_s), AMOUNT)
+    found = [(n // AMOUNT * window_s, at_s[n : n + AMOUNT]) for n in starts]
+    return [(round(wave[0] - due, 3), round(wave[-1] - due, 3)) for due, wave in found]
+
+
+def summary(done: Sequence[Run]) -> dict[str, Any]:
+    """Medians of the runs; refusals and losses are added up."""
+    finished = sum(run["done"] for run in done)
+    return {
+        "ratio": middle(run["ratio"] for run in done),
+        "refusals": sum(run["refusals"] for run in done),
+        "requests_per_success": round(sum(run["requests"] for run in done) / max(1, finished), 3),
+        "lost": sum(run["lost"] for run in done),
+        "cpu_ms_per_call": middle((run["cpu_ms_per_call"] for run in done), 2),
+    }
