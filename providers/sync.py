@@ -27,27 +27,30 @@ def sync_providers() -> list[str]:
 
 
 def _lanes(provider: Provider, adapter: type[Adapter]) -> list[str]:
-    added = []
-    for capability in sorted(adapter.capabilities):
-        lane, is_new = Lane.objects.get_or_create(provider=provider, capability=capability.value, offer=None)
-        if is_new:
-            added.append(f"lane {lane}")
-            if adapter.local:
-                Price.objects.get_or_create(
-                    provider=provider, capability=capability.value, offer=None, defaults={"unit": "calls", "micro": 0}
-                )
-    return added
+    there = set(Lane.objects.filter(provider=provider, offer=None).values_list("capability", flat=True))
+    missing = sorted({capability.value for capability in adapter.capabilities} - there)
+    lanes = [Lane(provider=provider, capability=capability) for capability in missing]
+    Lane.objects.bulk_create(lanes, ignore_conflicts=True)  # another machine may start in the same moment
+    if adapter.local and missing:
+        priced = set(Price.objects.filter(provider=provider, offer=None).values_list("capability", flat=True))
+        free = [Price(provider=provider, capability=c, unit="calls", micro=0) for c in missing if c not in priced]
+        Price.objects.bulk_create(free)
+    return [f"lane {lane}" for lane in lanes]
 
 
 def _offers(provider: Provider, adapter: type[Adapter]) -> list[str]:
-    added = []
-    for spec in adapter.offers:
-        offer, is_new = Offer.objects.get_or_create(
+    there = set(Offer.objects.filter(provider=provider).values_list("capability", "name"))
+    offers = [
+        Offer(
             provider=provider,
             capability=spec.capability.value,
             name=spec.name,
-            defaults={"label": spec.label, "lengths": list(spec.lengths), "voices": list(spec.voices)},
+            label=spec.label,
+            lengths=list(spec.lengths),
+            voices=list(spec.voices),
         )
-        if is_new:
-            added.append(f"offer {offer}")
-    return added
+        for spec in adapter.offers
+        if (spec.capability.value, spec.name) not in there
+    ]
+    Offer.objects.bulk_create(offers, ignore_conflicts=True)
+    return [f"offer {offer}" for offer in offers]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -78,3 +79,25 @@ def child_environment(db) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "VIDBATCH_TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
     }
+
+
+@pytest.fixture(autouse=True)
+def _locks_end_with_their_test() -> Iterator[None]:
+    """A test that enlists a worker plays a process; with the test that process is over."""
+    yield
+    if worker := sys.modules.get("jobs.engine.worker"):
+        for _, name in list(worker._held):
+            worker.release(name)
+
+
+@pytest.fixture(scope="module")
+def module_rows(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """For fixtures of module scope: the rows that they make are there for every test of the module and go with it.
+
+    What a test itself writes still goes with the test. Not for tests with transactional_db.
+    """
+    from django.db import transaction
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)

@@ -15,8 +15,15 @@ from providers.models import Lane, Offer, Price
 from tests.simulator_adapter import SimInstant, SimJobs
 
 pytestmark = [pytest.mark.engine]
-BEFORE = ("lose_before_accept", "500_before", "503_before")
-AFTER = ("lose_after_accept", "500_after", "504_after", "garbage_after")
+
+
+def first_and_slow(*faults: str) -> list:
+    """One of a kind with the quick tests, its sisters with the thorough ones."""
+    return [faults[0], *(pytest.param(fault, marks=pytest.mark.slow) for fault in faults[1:])]
+
+
+BEFORE = first_and_slow("lose_before_accept", "500_before", "503_before")
+AFTER = first_and_slow("lose_after_accept", "500_after", "504_after", "garbage_after")
 
 
 def all_done():
@@ -148,6 +155,7 @@ def test_a_429_pauses_the_lane_and_takes_no_try(scene):
     scene.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "limits", [{"limits": [{"requests": 2, "per_s": 1.0}]}, {"concurrency": 2, "latency_s": [0.2, 0.3]}]
 )

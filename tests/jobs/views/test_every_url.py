@@ -6,7 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from django.conf import settings
 from django.db import transaction
+from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from jobs.intake import drafts
@@ -149,6 +151,17 @@ def a_world() -> dict[str, object]:
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def worlds(module_rows):
+    """Own and foreign, and for each role the session of somebody who belongs to the first. Made once: nothing that a
+    test asks for stays."""
+    own, foreign, sessions = a_world(), a_world(), {}
+    for role in ROLES:
+        (client := Client()).force_login(a_user(group=role, project=own["project"]))
+        sessions[role] = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return own, foreign, sessions
+
+
 def address(name: str, world: dict[str, object]) -> str:
     values = {}
     for argument in OURS[name].pattern.converters:
@@ -157,8 +170,11 @@ def address(name: str, world: dict[str, object]) -> str:
     return reverse(name, kwargs=values)
 
 
-def asked(client, method: str, url: str):
+def asked(method: str, url: str, *, session: str = ""):
     """Nothing that is done stays."""
+    client = Client()
+    if session:
+        client.cookies[settings.SESSION_COOKIE_NAME] = session
     with transaction.atomic():
         answer = getattr(client, method)(url)
         b"".join(answer.streaming_content) if answer.streaming else answer.content
@@ -174,47 +190,37 @@ def test_the_table_names_every_address():
     assert set(PAGES) == set(OURS)
 
 
-@pytest.fixture
-def world():
-    return a_world()
-
-
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("name", sorted(PAGES))
-def test_an_address_serves_those_it_is_for_and_nobody_else(client, world, name, method):
-    own, foreign, page = address(name, world), "", PAGES[name]
-    if page.thing:
-        foreign = address(name, a_world())
-    assert is_login(asked(client, method, own)) != (name in WITHOUT_SIGNING_IN), "somebody who has not signed in"
+def test_an_address_serves_those_it_is_for_and_nobody_else(worlds, name, method):
+    (own, foreign, sessions), page = worlds, PAGES[name]
+    assert is_login(asked(method, address(name, own))) != (name in WITHOUT_SIGNING_IN), "somebody not signed in"
     for role in ROLES:
-        client.force_login(a_user(group=role, project=world["project"]))
         may = role in getattr(page, method)
-        status = (answer := asked(client, method, own)).status_code
+        status = (answer := asked(method, address(name, own), session=sessions[role])).status_code
         expected = NEEDS_MORE.get(name, set()) | {200, 204, 302}
         assert status in (expected if may else {403, 405}), f"{role}, own: {status}"
         assert not is_login(answer) or name == "logout", f"{role} was sent to sign in"
-        if foreign:
-            client.force_login(a_user(group=role, project=world["project"]))
-            status = asked(client, method, foreign).status_code
+        if page.thing:
+            status = asked(method, address(name, foreign), session=sessions[role]).status_code
             assert status == 404 if may else status in {403, 404, 405}, f"{role}, of others: {status}"
 
 
 @pytest.mark.parametrize("name", sorted(name for name, page in PAGES.items() if page.thing))
-def test_a_number_that_nothing_has_is_not_found(client, world, name):
+def test_a_number_that_nothing_has_is_not_found(worlds, name):
     class Nothing:
         pk, token = 2_000_000_000, "x" * 32
 
-    client.force_login(a_user(group="admin", project=world["project"]))
     url = address(name, {PAGES[name].thing: Nothing})
     for method in ("get", "post"):
         if getattr(PAGES[name], method):
-            assert asked(client, method, url).status_code == 404
+            assert asked(method, url, session=worlds[2]["admin"]).status_code == 404
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_admin_site_is_for_staff_only(client, role):
-    client.force_login(a_user(group=role))
+def test_the_admin_site_is_for_staff_only(worlds, role):
+    session = worlds[2][role]
     for model in ("providers/price", "providers/quota", "jobs/ledgerentry", "jobs/project", "auth/user"):
         for url in (f"/admin/{model}/", f"/admin/{model}/add/"):
-            assert asked(client, "get", url).status_code == 302
-            assert asked(client, "post", url).status_code == 302
+            assert asked("get", url, session=session).status_code == 302
+            assert asked("post", url, session=session).status_code == 302

@@ -188,7 +188,7 @@ def test_voices_of_a_provider_that_is_off_are_not_offered(producer):
 # -- style references --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("PNG", "WEBP"))])
 def test_a_picture_is_written_anew_smaller_and_without_metadata(producer, project, kind):
     exif = Image.Exif()
     exif[0x010F] = "A camera with a name"

@@ -68,12 +68,14 @@ def test_any_aspect_ratio_comes_out_in_the_size_asked_for(tmp_path, size):
         assert (picture.format, picture.size) == ("JPEG", size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_every_family_survives_narrow_and_flat_sheets(tmp_path, family):
     for width, height in ((64, 512), (512, 64)):
         draw(width=width, height=height, seed=1, prompt=WORD_OF[family], out=tmp_path / "out")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["skyline", "lake", "botanical"])
 def test_a_large_picture_takes_at_most_one_and_a_half_cpu_seconds(studio, family):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -126,7 +128,7 @@ def test_the_tables_name_the_same_families_and_moods():
     assert {mood for moods in SUITS.values() for mood in moods} <= set(MOOD_NAMES) <= set(MOODS)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 99])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 99))])
 def test_the_planted_blank_is_flat_whatever_the_seed(studio, seed):
     blank = studio(Capability.IMAGE, "forest", width=320, height=180, seed=seed, extra={"flaw": "blank"})
     assert pixels(blank.path).std(axis=(0, 1)).max() < 1
