@@ -10,10 +10,25 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
+from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from .models import Attempt, Batch, Budget, Decision, LedgerEntry, Membership, Notice, Project, Review, Step
+from .engine import budgets
+from .models import (
+    Attempt,
+    Batch,
+    Budget,
+    Decision,
+    LedgerEntry,
+    Membership,
+    Notice,
+    Project,
+    Review,
+    RiskPolicy,
+    Step,
+)
 
 for queue_model in (Schedule, OrmQ, Success, Failure):
     if admin.site.is_registered(queue_model):
@@ -48,12 +63,36 @@ class ProjectAdmin(admin.ModelAdmin[Project]):
 
 @admin.register(Budget)
 class BudgetAdmin(admin.ModelAdmin[Budget]):
-    list_display = ("__str__", "scope", "cap_micro", "reserved_micro", "at_risk_micro", "spent_micro")
+    list_display = ("__str__", "scope", "period", "cap_micro", "reserved_micro", "at_risk_micro", "spent_micro")
     list_editable = ("cap_micro",)
-    list_filter = ("scope",)
+    list_filter = ("scope", "period")
     list_select_related = ("project", "batch", "provider")
-    fields = ("scope", "project", "batch", "provider", "cap_micro")
+    fields = ("scope", "project", "batch", "provider", "period", "cap_micro")
     raw_id_fields = ("batch",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> tuple[str, ...]:
+        return ("scope", "project", "batch", "provider") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Budget, form: ModelForm[Budget], change: bool) -> None:
+        """Its sums belong to the engine: a page that was open for an hour must not write them back."""
+        if not change or "period" in form.changed_data:
+            budgets.begin(obj, timezone.now())
+        elif form.changed_data:
+            obj.save(update_fields=form.changed_data)
+
+
+@admin.register(RiskPolicy)
+class RiskPolicyAdmin(admin.ModelAdmin[RiskPolicy]):
+    """One row: how much a lost answer may cost before a person is asked."""
+
+    list_display = ("__str__", "share_percent", "without_cap_micro", "per_call_micro")
+    list_editable = ("share_percent", "without_cap_micro", "per_call_micro")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and not RiskPolicy.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
 
 
 @admin.register(Batch)

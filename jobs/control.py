@@ -10,7 +10,8 @@ from django.contrib.auth.models import User
 from django.db.models import F
 
 from jobs.advance import advance, mark
-from jobs.models import Attempt, Batch, Budget, Decision, LedgerEntry, Step, Video
+from jobs.engine import books
+from jobs.models import Attempt, Batch, Decision, Step, Video
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers import registry
@@ -150,22 +151,13 @@ def _resolve(step: Step, *, spent: bool, outcome: Attempt.Outcome, now: datetime
         cost_micro=micro if spent else 0,
         ended_at=None if external_id else now,
     )
-    entry = LedgerEntry.objects.create(
-        kind=LedgerEntry.Kind.RESOLVE,
+    resolved = books.Move(
+        kind=books.Kind.RESOLVE,
         attempt=attempt,
-        project_id=step.batch.project_id,
         batch=step.batch,
-        provider_id=step.provider_id,
         at_risk_micro=-micro,
         spent_micro=micro if spent else 0,
         reserved_micro=micro if external_id else 0,
-        at=now,
     )
-    for budget in Budget.objects.select_for_update().order_by("pk"):
-        if budget.covers(project_id=entry.project_id, batch_id=entry.batch_id, provider_id=entry.provider_id):
-            Budget.objects.filter(pk=budget.pk).update(
-                at_risk_micro=F("at_risk_micro") - micro,
-                spent_micro=F("spent_micro") + entry.spent_micro,
-                reserved_micro=F("reserved_micro") + entry.reserved_micro,
-            )
+    books.write([resolved], now)
     return attempt

@@ -22,6 +22,7 @@ class Reason(models.TextChoices):
 
     DECISION = "decision", "A lost answer: nobody can know whether it was made"
     REJECTED = "rejected", "The provider refused the request"
+    CONTENT = "content", "The provider declined the content"
     FAILED = "failed", "It failed every time"
     POISON = "poison", "It ended the process that worked on it, twice"
 

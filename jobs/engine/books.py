@@ -27,7 +27,12 @@ ENTRY_FIELDS = (
     "spent_micro",
     "at",
     "note",
+    "external_id",
 )
+
+
+class CapPassed(RuntimeError):
+    """A reserve that no cap has room for was about to be written: the claim is undone, and nothing is sent."""
 
 
 class Charged(Protocol):
@@ -44,21 +49,32 @@ class Charged(Protocol):
 class Charge(NamedTuple):
     """An attempt that was written a moment ago."""
 
-    pk: int
+    pk: int | None
     provider_id: int
     reserved_micro: int
 
 
 class Move(NamedTuple):
-    """What happens to the money of one attempt."""
+    """What happens to the money of one attempt; an orphan may have neither attempt nor batch."""
 
     kind: Kind
     attempt: Charged
-    batch: Batch
+    batch: Batch | None
     reserved_micro: int = 0
     at_risk_micro: int = 0
     spent_micro: int = 0
     note: str = ""
+    external_id: str = ""
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What a budget asks to know whether it covers this."""
+        batch = self.batch
+        return {
+            "project_id": batch.project_id if batch else None,
+            "batch_id": batch.pk if batch else None,
+            "provider_id": self.attempt.provider_id,
+        }
 
 
 def most_units(request: Request) -> dict[str, int]:
@@ -84,9 +100,19 @@ def cost(price: Price, units: dict[str, int]) -> int:
     return amount(units_of(price.unit, units), price.micro, price.per)
 
 
-def lock_budgets() -> list[Budget]:
-    """All caps, locked in the order of their ids; last in the lock order, and held shortest."""
-    return list(Budget.objects.select_for_update().order_by("pk"))
+def lock_budgets(now: datetime) -> list[Budget]:
+    """All caps, locked in the order of their ids; last in the lock order, and held shortest.
+
+    Where a new day or month has begun since one was last looked at, what is spent counts anew. What is reserved or at
+    risk stays: it is money that can still go.
+    """
+    budgets = list(Budget.objects.select_for_update().order_by("pk"))
+    for budget in budgets:
+        start = budget.counts_from(now)
+        if start and (budget.period_start is None or budget.period_start < start):
+            budget.period_start, budget.spent_micro = start, 0
+            Budget.objects.filter(pk=budget.pk).update(period_start=start, spent_micro=0)
+    return budgets
 
 
 def admit(budgets: Sequence[Budget], *, micro: int, project_id: int, batch_id: int, provider_id: int) -> Budget | None:
@@ -108,34 +134,44 @@ def write(moves: Sequence[Move], now: datetime, *, caps: bool = True) -> None:
     """
     insert_rows(LedgerEntry, ENTRY_FIELDS, [_entry(move, now) for move in moves])
     paid = [move for move in moves if move.reserved_micro or move.at_risk_micro or move.spent_micro]
-    for budget in lock_budgets() if paid and caps else ():
-        mine = [
-            move
-            for move in paid
-            if budget.covers(
-                project_id=move.batch.project_id, batch_id=move.batch.pk, provider_id=move.attempt.provider_id
-            )
-        ]
+    for budget in lock_budgets(now) if paid and caps else ():
+        mine = [move for move in paid if budget.covers(**move.place)]
         if mine:
-            Budget.objects.filter(pk=budget.pk).update(
-                reserved_micro=F("reserved_micro") + sum(move.reserved_micro for move in mine),
-                at_risk_micro=F("at_risk_micro") + sum(move.at_risk_micro for move in mine),
-                spent_micro=F("spent_micro") + sum(move.spent_micro for move in mine),
-            )
+            _bring_along(budget, mine, now)
+
+
+def _bring_along(budget: Budget, moves: Sequence[Move], now: datetime) -> None:
+    reserved, at_risk, spent = (
+        sum(getattr(move, name) for move in moves) for name in ("reserved_micro", "at_risk_micro", "spent_micro")
+    )
+    if budget.period_start and now < budget.period_start:  # a clock that is behind: of the period before
+        spent = 0
+    row = Budget.objects.filter(pk=budget.pk)
+    if asked := sum(move.reserved_micro for move in moves if move.kind == Kind.RESERVE):
+        row = row.filter(cap_micro__gte=F("spent_micro") + F("reserved_micro") + F("at_risk_micro") + asked)
+    written = row.update(
+        reserved_micro=F("reserved_micro") + reserved,
+        at_risk_micro=F("at_risk_micro") + at_risk,
+        spent_micro=F("spent_micro") + spent,
+    )
+    if asked and not written:
+        raise CapPassed(f"{budget} has no room for {asked}.")
 
 
 def _entry(move: Move, now: datetime) -> tuple[object, ...]:
+    place = move.place
     return (
         move.kind,
         move.attempt.pk,
-        move.batch.project_id,
-        move.batch.pk,
-        move.attempt.provider_id,
+        place["project_id"],
+        place["batch_id"],
+        place["provider_id"],
         move.reserved_micro,
         move.at_risk_micro,
         move.spent_micro,
         now,
         move.note[:300],
+        move.external_id,
     )
 
 

@@ -235,7 +235,7 @@ class _Desk:
         """Those of the steps for which every quota, cap and budget has room."""
         admitted: list[Step] = []
         if self.budgets is None:
-            self.budgets = books.lock_budgets()
+            self.budgets = books.lock_budgets(self.now)
         for step in steps:
             if not self._has_place(step):
                 continue

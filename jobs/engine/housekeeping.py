@@ -5,22 +5,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 from django.conf import settings
 from django.db import close_old_connections
 
-from jobs.models import Notice, Worker
+from jobs.models import Chore, Notice, Worker
 from providers import downloads
 
-from . import recovery, settle
+from . import budgets, recovery, settle
 
 log = logging.getLogger(__name__)
 
 RECOVER_EVERY_S = 2.0
 SEEN_EVERY_S = 2.0
+LOOK_EVERY_S = 60.0  # for chores that come round by the hour or the day
+NIGHTLY = timedelta(days=1)
 MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
 
 
@@ -29,7 +31,7 @@ class Housekeeping:
 
     def __init__(self, worker: Worker, clock: Callable[[], datetime]) -> None:
         self.worker, self.clock = worker, clock
-        self._recovered = self._seen = float("-inf")
+        self._recovered = self._seen = self._looked = float("-inf")
         self._was_full = False
 
     def keep(self) -> None:
@@ -44,6 +46,16 @@ class Housekeeping:
             recovery.recover(self.worker, self.clock())
             while settle.clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
                 pass
+        if tick - self._looked > LOOK_EVERY_S:
+            self._looked = tick
+            self._compare_sums()
+
+    def _compare_sums(self) -> None:
+        """Every night, and by one drive alone: a cap whose sums are not those of its entries is an alarm."""
+        if Chore.take("sums of budgets", NIGHTLY, now := self.clock()):
+            for difference in budgets.differences():
+                log.error("the sums of a budget are wrong: %s", difference)
+                Notice.objects.create(at=now, text=f"The sums of a budget are wrong: {difference}"[:300])
 
     def disk_is_full(self) -> bool:
         """Nothing that makes files is begun below the guard; it goes on by itself when there is room again."""

@@ -1,6 +1,7 @@
 from .content import Asset, Batch, Membership, Project, Scene, StyleReference, Video
 from .intake import IntakeDraft
 from .ledger import Budget, LedgerEntry
+from .policy import Chore, RiskPolicy
 from .review import Decision, Review
 from .tally import TalliedDay, Tally
 from .work import Attempt, Notice, Step, Worker
@@ -10,6 +11,7 @@ __all__ = [
     "Attempt",
     "Batch",
     "Budget",
+    "Chore",
     "Decision",
     "IntakeDraft",
     "LedgerEntry",
@@ -17,6 +19,7 @@ __all__ = [
     "Notice",
     "Project",
     "Review",
+    "RiskPolicy",
     "Scene",
     "Step",
     "StyleReference",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -24,7 +26,21 @@ class Budget(models.Model):
         BATCH = "batch", "One batch"
         PROVIDER = "provider", "One provider"
 
+    class Period(models.TextChoices):
+        ALL = "all", "For ever"
+        MONTH = "month", "A month"
+        DAY = "day", "A day"
+
     scope = models.CharField(max_length=8, choices=Scope)
+    period = models.CharField(
+        max_length=5,
+        choices=Period,
+        default=Period.ALL,
+        db_default=Period.ALL.value,  # for code of the release before
+        help_text="What is spent counts from the start of the day or month, in the time zone of the site. "
+        "What is reserved or at risk always counts.",
+    )
+    period_start = models.DateTimeField(null=True, editable=False)  # of what `spent_micro` counts
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, blank=True)
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, null=True, blank=True, related_name="budgets")
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, null=True, blank=True)
@@ -48,19 +64,40 @@ class Budget(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Cap for {self.project or self.batch or self.provider or 'everything'}"
+        each = f" each {self.period}" if self.period != self.Period.ALL else ""
+        return f"Cap for {self.project or self.batch or self.provider or 'everything'}{each}"
+
+    def clean(self) -> None:
+        if self.cap_micro is not None and self.cap_micro < 0:
+            raise ValidationError({"cap_micro": "A cap is 0 or more. 0 lets nothing through that costs."})
+        given = {name for name in ("project", "batch", "provider") if getattr(self, f"{name}_id") is not None}
+        wanted = {self.scope} - {self.Scope.SITE}
+        if missing := wanted - given:
+            raise ValidationError({missing.pop(): "Say which one the cap is for."})
+        if extra := given - wanted:
+            raise ValidationError({extra.pop(): f"A cap for “{self.get_scope_display()}” names none: leave it empty."})
 
     @property
     def room_micro(self) -> int:
         return self.cap_micro - self.reserved_micro - self.at_risk_micro - self.spent_micro
 
-    def covers(self, *, project_id: int, batch_id: int, provider_id: int) -> bool:
-        return (
-            self.scope == self.Scope.SITE
-            or self.project_id == project_id
-            or self.batch_id == batch_id
-            or self.provider_id == provider_id
-        )
+    def covers(self, *, project_id: int | None, batch_id: int | None, provider_id: int) -> bool:
+        """A job that nobody ordered has neither project nor batch."""
+        own: dict[str, tuple[int | None, int | None]] = {
+            self.Scope.PROJECT: (self.project_id, project_id),
+            self.Scope.BATCH: (self.batch_id, batch_id),
+            self.Scope.PROVIDER: (self.provider_id, provider_id),
+        }
+        mine, theirs = own.get(self.scope, (None, None))
+        return mine == theirs
+
+    def counts_from(self, now: datetime) -> datetime | None:
+        """The start of the day or month, in the time zone of the site; None: since ever."""
+        if self.period == self.Period.ALL:
+            return None
+        here = timezone.localtime(now, timezone.get_default_timezone())
+        day = here.replace(hour=0, minute=0, second=0, microsecond=0)
+        return (day.replace(day=1) if self.period == self.Period.MONTH else day).astimezone(UTC)
 
 
 class LedgerEntry(models.Model):
@@ -73,18 +110,20 @@ class LedgerEntry(models.Model):
         AT_RISK = "at_risk", "At risk"
         RESOLVE = "resolve", "Resolved"
         OVERRUN = "overrun", "Above the maximum price"
+        ORPHAN = "orphan", "A job that no step waits for"
         ADJUST = "adjust", "Adjusted by a person"
 
     kind = models.CharField(max_length=8, choices=Kind)
     attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, null=True, related_name="entries")
-    project = models.ForeignKey(Project, on_delete=models.PROTECT)
-    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, related_name="entries")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True)
+    batch = models.ForeignKey(Batch, on_delete=models.PROTECT, null=True, related_name="entries")
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT)
     reserved_micro = models.BigIntegerField(default=0)
     at_risk_micro = models.BigIntegerField(default=0)
     spent_micro = models.BigIntegerField(default=0)
     at = models.DateTimeField(default=timezone.now)
     note = models.CharField(max_length=300, blank=True)
+    external_id = models.CharField(max_length=200, blank=True, default="", db_default="")  # of an orphan, there
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
 
     class Meta:
@@ -105,6 +144,9 @@ class LedgerEntry(models.Model):
                 fields=["attempt"],
                 condition=Q(kind="at_risk"),
                 name="at_risk_once_an_attempt",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "external_id"], condition=Q(kind="orphan"), name="orphan_booked_once"
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["at"], name="ledger_by_day")]

@@ -41,15 +41,18 @@ class Review(models.Model):
 
 
 class Decision(models.Model):
-    """What a person chose where money or risk is concerned: a step in ATTENTION, a release, a cap."""
+    """What a person (`by`), or a policy, chose where money or risk is concerned: a lost answer, a release, a cap."""
 
     class Kind(models.TextChoices):
         TRY_AGAIN = "try_again", "It did not happen: try again"
         IT_HAPPENED = "it_happened", "It did: booked as paid"
         GIVE_UP = "give_up", "Given up"
+        ACCEPT_DUPLICATE = "accept_duplicate", "Sent again within the risk allowance"
+        BILLED = "billed", "At risk: it was billed"
+        NOT_BILLED = "not_billed", "At risk: it was not billed"
         RELEASE = "release", "Released"
 
-    kind = models.CharField(max_length=12, choices=Kind)
+    kind = models.CharField(max_length=16, choices=Kind)
     step = models.ForeignKey(Step, on_delete=models.CASCADE, null=True, related_name="decisions")
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, null=True, related_name="decisions")
     amount_micro = models.BigIntegerField(default=0)
@@ -61,4 +64,4 @@ class Decision(models.Model):
         ordering: ClassVar = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.kind} by {self.by}"
+        return f"{self.kind} by {self.by or 'policy'}"
