@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from .books import Books
@@ -24,11 +26,13 @@ def main() -> None:
     chosen = parser.parse_args()
     books = Books(chosen.books)
     behaviour = Behaviour(books.fact("settings", {}), chosen.seed)
-    server = Server(chosen.port, Vendors(books, Clock(books.epoch(), chosen.scale), behaviour))
+    sys.setswitchinterval(0.0005)  # a thread that draws a picture must not keep a request waiting
+    server = Server(chosen.port, Vendors(books, Clock(books.epoch(), chosen.scale), behaviour), chosen.seed)
     if chosen.until_stdin_closes:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     print(json.dumps({"url": server.url, "pid": os.getpid()}), flush=True)
-    server.serve_forever(poll_interval=0.1)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(server.serve_forever())
 
 
 def _end_with_stdin() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,24 @@ CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, vendor TEXT NOT NULL, kind TEXT NOT NULL, tag TEXT NOT NULL, key TEXT,
     fingerprint TEXT NOT NULL, request TEXT NOT NULL, accepted_at REAL NOT NULL, starts_at REAL NOT NULL,
     done_at REAL, ending TEXT NOT NULL, fault TEXT NOT NULL, billed_micro INTEGER NOT NULL, cancelled_at REAL,
-    fetches INTEGER NOT NULL DEFAULT 0
+    units TEXT NOT NULL, throttled INTEGER NOT NULL DEFAULT 0,
+    polls INTEGER NOT NULL DEFAULT 0, seen_at REAL, fetches INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS jobs_by_key ON jobs (vendor, key) WHERE key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (vendor, done_at);
 CREATE INDEX IF NOT EXISTS jobs_by_tag ON jobs (vendor, tag);
 CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, vendor TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
-    tag TEXT NOT NULL, fingerprint TEXT NOT NULL, verdict TEXT NOT NULL, job TEXT
+    tag TEXT NOT NULL, fingerprint TEXT NOT NULL, verdict TEXT NOT NULL, job TEXT, counts TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS accepted_by_time ON requests (vendor, at) WHERE verdict = 'accepted';
+CREATE INDEX IF NOT EXISTS judged_by_time ON requests (vendor, at) WHERE counts != '';
 """
+LIVING = "vendor = ? AND cancelled_at IS NULL AND (done_at > ? OR done_at IS NULL)"
 Row = dict[str, Any]
 
 
 class Books:
-    """Used under the server's lock. Every write is in the file before it returns."""
+    """Used by one thread. Every write is in the file before it returns."""
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -37,6 +40,7 @@ class Books:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")  # enough against SIGKILL, which is what tests do
         self._db.executescript(TABLES)
+        self._jobs = int(self.rows("SELECT count(*) AS n FROM jobs")[0]["n"])
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
         return [dict(row) for row in self._db.execute(sql, values)]
@@ -54,26 +58,49 @@ class Books:
             self.keep_fact("epoch", time.time())
         return float(self.fact("epoch", 0.0))
 
-    def saw(self, request: Row, *, verdict: str, job: Row | None = None) -> None:
-        """A request with its verdict and, if it was taken, its job: both or neither."""
+    def saw(
+        self,
+        request: Row,
+        *,
+        verdict: str,
+        job: Row | None = None,
+        polled: Iterable[tuple[str, float | None]] = (),
+    ) -> None:
+        """A request with its verdict and what it did: took a job, looked at jobs (and saw when they were over)."""
+        polled = list(polled)
+        row = {"counts": "", **request, "verdict": verdict, "job": job["id"] if job else None}
+        if not job and not polled:
+            self._insert("requests", row)
+            return
         with self._db:
             self._db.execute("BEGIN")
             if job:
                 self._insert("jobs", job)
-            self._insert("requests", {**request, "verdict": verdict, "job": job["id"] if job else None})
+            for job_id, seen_at in polled:
+                sql = "UPDATE jobs SET polls = polls + 1, seen_at = ifnull(seen_at, ?) WHERE id = ?"
+                self._db.execute(sql, (seen_at, job_id))
+            self._insert("requests", row)
 
     def _insert(self, table: str, row: Row) -> None:
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
 
-    def accepted(self, vendor: str, since: float) -> list[float]:
-        sql = "SELECT at FROM requests WHERE vendor = ? AND verdict = 'accepted' AND at > ? ORDER BY at"
-        return [row["at"] for row in self.rows(sql, vendor, since)]
+    def judged(self, vendor: str, since: float) -> list[Row]:
+        """Requests that the limits had to do with, in the order in which they were judged."""
+        sql = """SELECT requests.at, requests.verdict, requests.counts, jobs.units, jobs.done_at
+                 FROM requests LEFT JOIN jobs ON jobs.id = requests.job
+                 WHERE requests.vendor = ? AND counts != '' AND at > ? ORDER BY at, requests.id"""
+        return self.rows(sql, vendor, since)
 
     def ends_of_living(self, vendor: str, now: float) -> list[float]:
-        sql = """SELECT ifnull(done_at, 1e18) AS end FROM jobs
-                 WHERE vendor = ? AND cancelled_at IS NULL AND (done_at > ? OR done_at IS NULL)"""
-        return [row["end"] for row in self.rows(sql, vendor, now)]
+        rows = self.rows(f"SELECT ifnull(done_at, 1e18) AS end FROM jobs WHERE {LIVING}", vendor, now)
+        return [row["end"] for row in rows]
+
+    def living(self, vendor: str, now: float) -> list[Row]:
+        return self.rows(f"SELECT * FROM jobs WHERE {LIVING} ORDER BY accepted_at, rowid", vendor, now)
+
+    def move(self, job_id: str, *, starts_at: float, done_at: float | None) -> None:
+        self._db.execute("UPDATE jobs SET starts_at = ?, done_at = ? WHERE id = ?", (starts_at, done_at, job_id))
 
     def job(self, vendor: str, job_id: str) -> Row | None:
         found = self.rows("SELECT * FROM jobs WHERE vendor = ? AND id = ?", vendor, job_id)
@@ -83,8 +110,9 @@ class Books:
         found = self.rows("SELECT * FROM jobs WHERE vendor = ? AND key = ?", vendor, key)
         return found[0] if found else None
 
-    def count_jobs(self) -> int:
-        return int(self.rows("SELECT count(*) AS n FROM jobs")[0]["n"])
+    def next_number(self) -> int:
+        self._jobs += 1
+        return self._jobs
 
     def fetched(self, job_id: str) -> int:
         """Counts one more fetch of the job's file; how many there were before."""
@@ -93,3 +121,10 @@ class Books:
 
     def cancel(self, job_id: str, now: float) -> None:
         self._db.execute("UPDATE jobs SET cancelled_at = ?, billed_micro = 0 WHERE id = ?", (now, job_id))
+
+    def forget(self, vendor: str) -> None:
+        """As if the vendor had never been asked anything."""
+        with self._db:
+            self._db.execute("BEGIN")
+            for table in ("jobs", "requests"):
+                self._db.execute(f"DELETE FROM {table} WHERE vendor = ?", (vendor,))

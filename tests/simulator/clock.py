@@ -5,9 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+_STARTED = time.time() - time.monotonic()
+
+
+def steady() -> float:
+    """The wall clock as it stood at the start, carried on by the monotonic one: it never jumps."""
+    return _STARTED + time.monotonic()
+
 
 class Clock:
-    def __init__(self, epoch: float, scale: float, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, epoch: float, scale: float, wall: Callable[[], float] = steady) -> None:
         self.epoch, self.scale, self._wall = epoch, scale, wall
 
     def now(self) -> float:

@@ -1,49 +1,304 @@
-"""What is let in, and what the books say about it afterwards. Pure."""
+"""What is let in, and what the books say about it afterwards. Pure; all times in virtual seconds."""
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+
+UNITS = ("requests", "tokens", "images", "characters")
+POLICIES = ("sliding", "fixed", "bucket", "sliced")
+Counts = Mapping[str, int]  # what one request takes of each unit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """At most so many accepted requests in any half-open window (t - per_s, t]."""
+    """So many units per window, in the vendor's own manner of counting."""
 
-    requests: int
+    most: int
     per_s: float
+    unit: str = "requests"
+    policy: str = "sliding"
+    capacity: int = 0  # of a bucket; 0 = as much as a window
+    slice_s: float = 1.0  # of a sliced window: 60,000 a minute enforced as 1,000 a second
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    why: str  # "429 window" or "429 concurrency"
+    why: str  # "429 window", "429 concurrency" or "429 lockout"
     wait_s: float
 
 
-def admit(
-    accepted: Sequence[float], ends: Sequence[float], *, now: float, limits: Sequence[Limit], concurrency: int
-) -> Refusal | None:
-    """`accepted`: times of accepted requests, ascending. `ends`: when each living job will be over. 0 = no limit."""
-    waits = [
-        accepted[-limit.requests] + limit.per_s - now
-        for limit in limits
-        if len(accepted) >= limit.requests and accepted[-limit.requests] > now - limit.per_s
-    ]
-    if waits:
-        return Refusal("429 window", max(waits))
-    if concurrency and len(ends) >= concurrency:
-        return Refusal("429 concurrency", min(min(ends) - now, 60.0))
-    return None
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What headers say of a limit: `reset_s` until nothing of it is used any more."""
+
+    most: int
+    remaining: int
+    reset_s: float
 
 
-def most_in_a_window(accepted: Sequence[float], per_s: float) -> int:
+class Sliding:
+    """At most so many in any half-open window (t - per_s, t]."""
+
+    def __init__(self, most: int, per_s: float) -> None:
+        self.most, self.per_s, self.used = most, per_s, 0
+        self._log: deque[list[float]] = deque()
+
+    def _forget(self, now: float) -> None:
+        while self._log and self._log[0][0] <= now - self.per_s:
+            self.used -= int(self._log.popleft()[1])
+
+    def wait_s(self, amount: int, now: float) -> float:
+        self._forget(now)
+        over = self.used + amount - self.most
+        if over <= 0:
+            return 0.0
+        for at, taken in self._log:
+            over -= int(taken)
+            if over <= 0:
+                return max(at + self.per_s - now, 1e-9)  # rounding must not make it none
+        return self.per_s  # more than a whole window: never
+
+    def take(self, amount: int, now: float) -> None:
+        self._log.append([now, amount])
+        self.used += amount
+
+    def give_back(self, amount: int, taken_at: float, now: float) -> None:
+        self._forget(now)
+        for entry in self._log:
+            if entry[0] == taken_at and entry[1] >= amount:
+                entry[1] -= amount
+                self.used -= amount
+                return
+
+    def told(self, now: float) -> Told:
+        self._forget(now)
+        reset_s = self._log[-1][0] + self.per_s - now if self._log else 0.0
+        return Told(self.most, max(0, self.most - self.used), reset_s)
+
+
+class Fixed:
+    """At most so many from one full minute (or whatever the window is) of the vendor's clock to the next."""
+
+    def __init__(self, most: int, per_s: float) -> None:
+        self.most, self.per_s, self.used, self._window = most, per_s, 0, -1
+
+    def _turn(self, now: float) -> None:
+        if (window := math.floor(now / self.per_s)) != self._window:
+            self._window, self.used = window, 0
+
+    def _left_s(self, now: float) -> float:
+        return (self._window + 1) * self.per_s - now
+
+    def wait_s(self, amount: int, now: float) -> float:
+        self._turn(now)
+        return self._left_s(now) if self.used + amount > self.most else 0.0
+
+    def take(self, amount: int, now: float) -> None:
+        self._turn(now)
+        self.used += amount
+
+    def give_back(self, amount: int, taken_at: float, now: float) -> None:
+        self._turn(now)
+        if math.floor(taken_at / self.per_s) == self._window:
+            self.used -= amount
+
+    def told(self, now: float) -> Told:
+        self._turn(now)
+        return Told(self.most, max(0, self.most - self.used), self._left_s(now) if self.used else 0.0)
+
+
+class Bucket:
+    """Filled evenly up to its capacity; a request takes out what it needs, if that is in it."""
+
+    def __init__(self, most: int, per_s: float, capacity: int) -> None:
+        self.most, self.rate, self.capacity = most, most / per_s, capacity
+        self._level, self._at = float(capacity), -math.inf
+
+    def _fill(self, now: float) -> None:
+        if now > self._at:
+            self._level = min(float(self.capacity), self._level + (now - self._at) * self.rate)
+            self._at = now
+
+    def wait_s(self, amount: int, now: float) -> float:
+        self._fill(now)
+        short = amount - self._level
+        return short / self.rate if short > 1e-9 else 0.0
+
+    def take(self, amount: int, now: float) -> None:
+        self._fill(now)
+        self._level = max(0.0, self._level - amount)
+
+    def give_back(self, amount: int, taken_at: float, now: float) -> None:
+        self._fill(now)
+        self._level = min(float(self.capacity), self._level + amount)
+
+    def told(self, now: float) -> Told:
+        self._fill(now)
+        return Told(self.most, int(self._level), (self.capacity - self._level) / self.rate)
+
+
+class Sliced(Sliding):
+    """Tells of the whole window and enforces its slices: 60 a minute may mean one a second."""
+
+    def __init__(self, most: int, per_s: float, slice_s: float) -> None:
+        super().__init__(most, per_s)
+        self._slice = Fixed(per_slice(most, per_s, slice_s), slice_s)
+
+    def wait_s(self, amount: int, now: float) -> float:
+        return self._slice.wait_s(amount, now)
+
+    def take(self, amount: int, now: float) -> None:
+        self._slice.take(amount, now)
+        super().take(amount, now)
+
+    def give_back(self, amount: int, taken_at: float, now: float) -> None:
+        self._slice.give_back(amount, taken_at, now)
+        super().give_back(amount, taken_at, now)
+
+
+def per_slice(most: int, per_s: float, slice_s: float) -> int:
+    return max(1, math.floor(most * slice_s / per_s + 1e-9))
+
+
+Meter = Sliding | Fixed | Bucket
+
+
+def meter_of(limit: Limit) -> Meter:
+    match limit.policy:
+        case "fixed":
+            return Fixed(limit.most, limit.per_s)
+        case "bucket":
+            return Bucket(limit.most, limit.per_s, limit.capacity or limit.most)
+        case "sliced":
+            return Sliced(limit.most, limit.per_s, limit.slice_s)
+    return Sliding(limit.most, limit.per_s)
+
+
+class Gate:
+    """All limits of one vendor's submits. Asked in the order of arrival: its time never goes back."""
+
+    def __init__(self, limits: Sequence[Limit], *, refused_count: bool = False, lockout_s: float = 0.0) -> None:
+        self.limits = limits
+        self._meters = [(limit.unit, meter_of(limit)) for limit in limits]
+        self._refused_count, self._lockout_s = refused_count, lockout_s
+        self._now, self._locked_until = -math.inf, -math.inf
+        self._unused: list[tuple[float, float, str, int]] = []  # heap of (due, taken at, unit, amount)
+
+    def admit(self, counts: Counts, *, now: float, ends: Sequence[float] = (), concurrency: int = 0) -> Refusal | None:
+        """`ends`: when each living job will be over. `concurrency` 0 = any number at once."""
+        now = self._now = max(now, self._now)
+        self._give_back(now)
+        refusal = self._refusal(counts, now, ends, concurrency)
+        self.note(counts, now=now, refused=refusal.why if refusal else "")
+        if refusal and now < self._locked_until:
+            return Refusal(refusal.why, max(refusal.wait_s, self._locked_until - now))
+        return refusal
+
+    def _refusal(self, counts: Counts, now: float, ends: Sequence[float], concurrency: int) -> Refusal | None:
+        if now < self._locked_until:
+            return Refusal("429 lockout", self._locked_until - now)
+        waits = [meter.wait_s(counts.get(unit, 0), now) for unit, meter in self._meters]
+        if wait_s := max(waits, default=0.0):
+            return Refusal("429 window", wait_s)
+        if concurrency and len(ends) >= concurrency:
+            return Refusal("429 concurrency", min(min(ends) - now, 60.0))
+        return None
+
+    def note(self, counts: Counts, *, now: float, refused: str = "") -> None:
+        """Counts a request; also to remember, after a restart, what the books say of earlier ones."""
+        if not refused or self._refused_count:
+            for unit, meter in self._meters:
+                meter.take(counts.get(unit, 0), now)
+        if self._lockout_s and refused in ("429 window", "429 concurrency"):
+            self._locked_until = now + self._lockout_s
+
+    def give_back_later(self, unit: str, amount: int, *, taken_at: float, due_at: float) -> None:
+        """What was reserved and not used is free again when the answer is there."""
+        if amount > 0:
+            heapq.heappush(self._unused, (due_at, taken_at, unit, amount))
+
+    def _give_back(self, now: float) -> None:
+        while self._unused and self._unused[0][0] <= now:
+            _, taken_at, unit, amount = heapq.heappop(self._unused)
+            for name, meter in self._meters:
+                if name == unit:
+                    meter.give_back(amount, taken_at, now)
+
+    def told(self, now: float) -> dict[str, Told]:
+        """By unit, of the limit with the smallest share left."""
+        found: dict[str, Told] = {}
+        for unit, meter in self._meters:
+            told = meter.told(max(now, self._now))
+            if unit not in found or told.remaining / told.most < found[unit].remaining / found[unit].most:
+                found[unit] = told
+        return found
+
+    @property
+    def memory_s(self) -> float:
+        """How far back the books matter."""
+        windows = [max(limit.per_s, limit.capacity * limit.per_s / limit.most) for limit in self.limits]
+        return max([self._lockout_s, *windows]) + 1.0
+
+
+# -- afterwards ------------------------------------------------------------------------------------
+
+
+def most_in_a_window(accepted: Sequence[float], per_s: float, amounts: Sequence[int] = ()) -> int:
+    """The fullest sliding window; each counts 1, or its amount."""
+    sums = [0, *accumulate(amounts or [1] * len(accepted))]
     most = first = 0
     for last, moment in enumerate(accepted):
         while accepted[first] <= moment - per_s:
             first += 1
-        most = max(most, last - first + 1)
+        most = max(most, sums[last + 1] - sums[first])
     return most
+
+
+def most_in_a_fixed_window(accepted: Sequence[float], per_s: float, amounts: Sequence[int] = ()) -> int:
+    windows: dict[int, int] = {}
+    for moment, amount in zip(accepted, amounts or [1] * len(accepted), strict=True):
+        window = math.floor(moment / per_s)
+        windows[window] = windows.get(window, 0) + amount
+    return max(windows.values(), default=0)
+
+
+def most_out_of_a_bucket(accepted: Sequence[float], limit: Limit, amounts: Sequence[int]) -> int:
+    """How much of its capacity was ever out at once."""
+    bucket = Bucket(limit.most, limit.per_s, limit.capacity or limit.most)
+    left = bucket.capacity
+    for moment, amount in zip(accepted, amounts, strict=True):
+        bucket.take(amount, moment)
+        left = min(left, bucket.told(moment).remaining)
+    return bucket.capacity - left
+
+
+def fullest(limit: Limit, accepted: Sequence[float], amounts: Sequence[int]) -> tuple[int, int]:
+    """(what one window held at most, what it may hold), by the limit's own way of counting."""
+    match limit.policy:
+        case "fixed":
+            return most_in_a_fixed_window(accepted, limit.per_s, amounts), limit.most
+        case "bucket":
+            return most_out_of_a_bucket(accepted, limit, amounts), limit.capacity or limit.most
+        case "sliced":
+            allowed = per_slice(limit.most, limit.per_s, limit.slice_s)
+            return most_in_a_fixed_window(accepted, limit.slice_s, amounts), allowed
+    return most_in_a_window(accepted, limit.per_s, amounts), limit.most
+
+
+def allowed_in(limit: Limit, span_s: float) -> float:
+    """The most that anybody could have been let in within a span that begins with the first request."""
+    match limit.policy:
+        case "bucket":
+            return (limit.capacity or limit.most) + span_s * limit.most / limit.per_s
+        case "sliced":
+            most = per_slice(limit.most, limit.per_s, limit.slice_s)
+            return most * (math.floor(span_s / limit.slice_s) + 1)
+    return limit.most * (math.floor(span_s / limit.per_s) + 1)
 
 
 def most_at_once(lives: Sequence[tuple[float, float | None]]) -> int:

@@ -56,6 +56,10 @@ class Simulator:
     def books(self, vendor: str = "") -> dict[str, Any]:
         return dict(self.http.get(f"{self.url}/books", params={"vendor": vendor}, timeout=30).json())
 
+    def summary(self, vendor: str) -> dict[str, Any]:
+        """Figures of a run: refusals, windows, utilisation, and the life of each job."""
+        return dict(self.http.get(f"{self.url}/summary", params={"vendor": vendor}, timeout=30).json())
+
     def bills(self, vendor: str = "") -> dict[str, list[dict[str, Any]]]:
         """What was accepted, by our tag."""
         by_tag: dict[str, list[dict[str, Any]]] = {}

@@ -1,135 +1,178 @@
-"""HTTP around the vendors: reads a request, waits, makes the file, answers or hangs up."""
+"""HTTP around the vendors: one loop in one thread, so that requests are judged in the order of their arrival."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import heapq
 import json
-import socketserver
-import sys
+import random
+import socket
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import traceback
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from . import media
 from .books import Row
+from .clock import steady
+from .replies import Asked, Reply, error
 from .settings import BadControl
-from .summary import books_of
-from .vendor import Asked, Reply, Vendors, error
+from .summary import books_of, summary_of
+from .vendor import Vendors
+from .wire import Connection, Message, response
 
-PHRASES = {200: "OK", 201: "Created"}
 
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-    def __init__(self, port: int, vendors: Vendors) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+class Server:
+    def __init__(self, port: int, vendors: Vendors, seed: int = 1) -> None:
         self.vendors = vendors
-
-    def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's own would ask the name service who we are
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=1024)
+        self._listener.setblocking(False)
+        self._queue: list[tuple[float, int, Connection, Message]] = []  # by arrival
+        self._numbers = count()
+        self._jitter = random.Random(f"{seed}:jitter")
+        self._makers = ThreadPoolExecutor(2, "media")
+        self._busy: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed in mid-request is everyday life here; a mistake of ours is not."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
+    async def serve_forever(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._listener, self._accept)
+        await asyncio.Event().wait()
 
+    def _accept(self) -> None:
+        try:
+            while True:
+                Connection(self._listener.accept()[0], self._arrived)
+        except OSError:
+            return  # no more of them
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Server
+    # -- the order of judgement ------------------------------------------------------------------
 
-    def do_GET(self) -> None:
-        self._serve()
+    def _arrived(self, connection: Connection, message: Message) -> None:
+        at = steady() - (time.time() - message.at)
+        jitter_s = self._jitter_s(message)
+        if jitter_s > 0:
+            self._loop.call_later(at + jitter_s - steady(), self._line_up, at + jitter_s, connection, message)
+        else:
+            self._line_up(at, connection, message)
 
-    def do_POST(self) -> None:
-        self._serve()
+    def _jitter_s(self, message: Message) -> float:
+        most_ms = self.vendors.behaviour.of(message.target.strip("/").split("/")[0])["jitter_ms"]
+        return float(self._jitter.uniform(0, most_ms)) / 1000 if most_ms else 0.0
 
-    def do_DELETE(self) -> None:
-        self._serve()
+    def _line_up(self, at: float, connection: Connection, message: Message) -> None:
+        heapq.heappush(self._queue, (at, next(self._numbers), connection, message))
+        self._loop.call_soon(self._serve_first)  # one a turn of the loop, so that arrivals are read in between
 
-    def log_message(self, *args: Any) -> None:
-        return
+    def _serve_first(self) -> None:
+        at, _, connection, message = heapq.heappop(self._queue)
+        try:
+            reply, base = self._reply(at, message)
+        except Exception:
+            traceback.print_exc()
+            reply, base = error(500, "the_simulator_itself_failed"), ""
+        if reply.at or reply.content or reply.outputs:
+            self._later(self._finish(connection, reply, base))
+        else:
+            self._send(connection, reply)
 
-    def _serve(self) -> None:
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        url = urlsplit(self.path)
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._busy.add(task)  # the loop itself would let it be collected
+        task.add_done_callback(self._busy.discard)
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def _reply(self, at: float, message: Message) -> tuple[Reply, str]:
+        url = urlsplit(message.target)
         query, parts = dict(parse_qsl(url.query)), tuple(part for part in url.path.split("/") if part)
         try:
-            body = json.loads(raw or b"{}")
+            body = json.loads(message.body or b"{}")
         except ValueError:
-            self._send(error(400, "not_json"))
-            return
-        if parts == ("books",):
-            reply = Reply(body=books_of(self.server.vendors, query.get("vendor", "")))
-        elif parts == ("control",):
-            reply = self._control(body)
-        else:
-            reply = self._vendor(parts, query, body)
-        self._send(reply)
+            return error(400, "not_json"), ""
+        match parts:
+            case ("books",):
+                return Reply(body=books_of(self.vendors, query.get("vendor", ""))), ""
+            case ("summary",):
+                return Reply(body=summary_of(self.vendors, query.get("vendor", ""))), ""
+            case ("control",):
+                return self._control(body), ""
+        vendor, *path = parts or ("",)
+        asked = Asked(
+            at=self.vendors.clock.virtual(at),
+            vendor=vendor,
+            method=message.method,
+            path=tuple(path),
+            query=query,
+            body=body,
+            key=message.headers.get("idempotency-key", ""),
+        )
+        return self.vendors.answer(asked), f"http://{message.headers.get('host')}/{vendor}"
 
     def _control(self, order: dict[str, Any]) -> Reply:
-        vendors = self.server.vendors
         vendor = order.pop("vendor", "")
         if not vendor:
             return Reply(status=400, body={"error": "name the vendor"})
-        with vendors.lock:
-            try:
-                vendors.behaviour.change(vendor, order)
-            except BadControl as trouble:
-                return Reply(status=400, body={"error": str(trouble)})
-            vendors.books.keep_fact("settings", vendors.behaviour.kept)
-            return Reply(body=vendors.behaviour.of(vendor))
+        try:
+            settings = self.vendors.control(vendor, order)
+        except BadControl as trouble:
+            return Reply(status=400, body={"error": str(trouble)})
+        if settings["media"] == "tiny":
+            media.warm_up()
+        return Reply(body=settings)
 
-    def _vendor(self, parts: tuple[str, ...], query: dict[str, str], body: dict[str, Any]) -> Reply:
-        vendor, *path = parts or ("",)
-        base = f"http://{self.headers.get('Host')}/{vendor}"
-        key = self.headers.get("Idempotency-Key", "")
-        asked = Asked(vendor=vendor, method=self.command, path=tuple(path), query=query, body=body, key=key, base=base)
-        started = time.monotonic()
-        reply = self.server.vendors.answer(asked)
-        if reply.job and not reply.lost:
-            reply.body = self._made(reply, asked)
-        time.sleep(max(0.0, reply.wait_s - (time.monotonic() - started)))
-        return reply
+    async def _finish(self, connection: Connection, reply: Reply, base: str) -> None:
+        """Waits for the moment, and makes files meanwhile."""
+        if reply.content and not reply.lost:
+            reply.body = await self._made(reply.content)
+        if not reply.lost:
+            for told, job in reply.outputs:
+                told["output"] = [await self._output(job, base)]
+        wait_s = (reply.at - self.vendors.clock.now()) / self.vendors.clock.scale
+        if wait_s > 0:
+            await asyncio.sleep(min(wait_s, 1e6))
+        self._send(connection, reply)
 
-    def _made(self, reply: Reply, asked: Asked) -> Any:
-        assert reply.job
-        if asked.path[0] == "files":
-            return content_of(reply.job)
-        answers = self.server.vendors.behaviour.of(asked.vendor)["answers"]
-        told = {**self.server.vendors.told(reply.job), "status": "succeeded"}
-        return {**told, "output": [output_of(reply.job, base=asked.base, answers=answers)]}
-
-    def _send(self, reply: Reply) -> None:
+    def _send(self, connection: Connection, reply: Reply) -> None:
         if reply.lost:
-            self.close_connection = True
+            connection.close()
             return
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-        headers = {"Content-Type": reply.media_type, "Content-Length": str(len(body)), **reply.headers}
-        head = f"HTTP/1.1 {reply.status} {PHRASES.get(reply.status, 'Error')}\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n"
-        self.wfile.write(head.encode() + body[: int(len(body) * reply.sent_share)])
-        if reply.sent_share < 1:
-            self.close_connection = True
+        share = body[: int(len(body) * reply.sent_share)]
+        data = response(reply.status, share, reply.media_type, reply.headers, len(body))
+        rest = connection.send_now(data)
+        if rest or reply.sent_share < 1:
+            self._later(self._send_rest(connection, rest, closes=reply.sent_share < 1))
+
+    async def _send_rest(self, connection: Connection, rest: bytes, *, closes: bool) -> None:
+        await connection.send(rest)
+        if closes:
+            connection.close()
+
+    # -- files -----------------------------------------------------------------------------------
+
+    async def _made(self, job: Row) -> bytes:
+        tiny = self.vendors.behaviour.of(job["vendor"])["media"] == "tiny"
+        if media.is_quick(job["kind"], tiny=tiny):
+            return content_of(job, tiny=tiny)
+        return await self._loop.run_in_executor(self._makers, lambda: content_of(job, tiny=tiny))
+
+    async def _output(self, job: Row, base: str) -> dict[str, str]:
+        media_type, extension = media.TYPES[job["kind"]]
+        if job["kind"] in ("text", "moderation"):
+            return {"text": (await self._made(job)).decode(errors="replace"), "media_type": media_type}
+        if self.vendors.behaviour.of(job["vendor"])["answers"] == "base64" and job["kind"] != "clip":
+            return {"base64": base64.b64encode(await self._made(job)).decode(), "media_type": media_type}
+        return {"url": f"{base}/files/{job['id']}.{extension}", "media_type": media_type}
 
 
-def content_of(job: Row) -> bytes:
-    content = media.MAKERS[job["kind"]](json.loads(job["request"]), job["id"])
+def content_of(job: Row, *, tiny: bool) -> bytes:
+    content = media.make(job["kind"], json.loads(job["request"]), job["id"], tiny=tiny)
     return content[: len(content) // 2] if job["fault"] == "broken_file" else content
-
-
-def output_of(job: Row, *, base: str, answers: str) -> dict[str, str]:
-    media_type, extension = media.TYPES[job["kind"]]
-    if job["kind"] in ("text", "moderation"):
-        return {"text": content_of(job).decode(), "media_type": media_type}
-    if answers == "base64" and job["kind"] != "clip":
-        return {"base64": base64.b64encode(content_of(job)).decode(), "media_type": media_type}
-    return {"url": f"{base}/files/{job['id']}.{extension}", "media_type": media_type}

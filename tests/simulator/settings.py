@@ -6,11 +6,24 @@ import random
 from collections import defaultdict
 from typing import Any
 
-from .limits import Limit
+from .limits import POLICIES, UNITS, Limit
 
 DEFAULTS: dict[str, Any] = {
-    "limits": [],  # [{"requests": 10, "per_s": 60}, …]
+    # -- limits --
+    "limits": [],  # [{"requests": 10, "per_s": 60}, {"tokens": 80000, "per_s": 60, "policy": "bucket"}, …]
+    "policy": "sliding",  # of every limit that names none: sliding, fixed, bucket, sliced
+    "capacity": 0,  # of a bucket; 0 = a window's worth
+    "slice_s": 1.0,  # of a sliced window
+    "refused_count": False,  # refused requests count against the windows, too
+    "lockout_s": 0.0,  # one 429, and everything is refused for so long
+    "jitter_ms": 0.0,  # real milliseconds, at most, between arrival and judgement
     "concurrency": 0,  # living jobs at once; 0 = any number
+    "over_concurrency": "refuse",  # or "throttle": taken, and waiting at the vendor with that status word
+    "tokens_counted": "reserved",  # input + max_tokens; "settled" gives back the unused at the end; "actual" knows it
+    "token_factor": [1.0, 1.0],  # what the vendor's tokens are to a quarter of the characters, drawn per prompt
+    "tell_headers": False,  # x-ratelimit-…; "nonsense" tells what no client can use
+    "retry_after": "exact",  # or "seconds" (whole), "date", "body", "none"
+    # -- work and money --
     "latency_s": [2.0, 6.0],
     "queue_s": [0.0, 0.0],  # before a job starts
     "slow_s": 600.0,  # what the fault "slow" adds
@@ -18,10 +31,21 @@ DEFAULTS: dict[str, Any] = {
     "bill_failed": False,
     "dedupe": False,  # on the Idempotency-Key header
     "answers": "url",  # or "base64"
+    "media": "real",  # as asked for; "tiny": the same few valid bytes for all, each with its own mark
     "list_lag_s": 0.0,  # how long a new job is missing from listings
     "rates": {},  # {"500_after": 0.05}: share of submits with this fault
 }
 BY_VENDOR: dict[str, dict[str, Any]] = {"keyed": {"dedupe": True}, "instant": {"answers": "base64"}}
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "policy": POLICIES,
+    "over_concurrency": ("refuse", "throttle"),
+    "tokens_counted": ("reserved", "settled", "actual"),
+    "tell_headers": (False, True, "nonsense"),
+    "retry_after": ("exact", "seconds", "date", "body", "none"),
+    "answers": ("url", "base64"),
+    "media": ("real", "tiny"),
+}
+ORDERS = {"next", "next_get", "calm", "fresh"}  # done once, not kept
 
 BEFORE = {"lose_before_accept": 0, "500_before": 500, "503_before": 503, "429": 429, "400": 400, "401": 401, "402": 402}
 AFTER = {"lose_after_accept", "500_after", "504_after", "garbage_after", "no_id", "slow"}
@@ -39,36 +63,48 @@ class Behaviour:
 
     def __init__(self, kept: dict[str, dict[str, Any]], seed: int) -> None:
         self.kept, self._seed = kept, seed
+        self._all: dict[str, dict[str, Any]] = {}
         self._next: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._count: dict[str, int] = defaultdict(int)
 
     def of(self, vendor: str) -> dict[str, Any]:
-        return {**DEFAULTS, **BY_VENDOR.get(vendor, {}), **self.kept.get(vendor, {})}
+        if vendor not in self._all:
+            self._all[vendor] = {**DEFAULTS, **BY_VENDOR.get(vendor, {}), **self.kept.get(vendor, {})}
+        return self._all[vendor]
 
     def limits(self, vendor: str) -> list[Limit]:
-        return [Limit(int(limit["requests"]), float(limit["per_s"])) for limit in self.of(vendor)["limits"]]
+        return limits_of(self.of(vendor))
 
     def price_micro(self, vendor: str, kind: str) -> int:
         price = self.of(vendor)["price_micro"]
         return int(price.get(kind, 0)) if isinstance(price, dict) else int(price)
 
     def change(self, vendor: str, order: dict[str, Any]) -> None:
-        settings = {name: value for name, value in order.items() if name not in ("next", "next_get", "calm")}
+        settings = {name: value for name, value in order.items() if name not in ORDERS}
         submits, gets = order.get("next", []), order.get("next_get", [])
         _only_known(settings, DEFAULTS, "setting")
         _only_known([*submits, *settings.get("rates", {})], SUBMIT_FAULTS, "fault of a submit")
         _only_known(gets, GET_FAULTS, "fault of a get")
+        for name, choices in CHOICES.items():
+            _only_known([settings[name]] if name in settings else [], choices, name)
         if order.get("calm"):
             self._next[vendor, "submit"], self._next[vendor, "get"] = [], []
             settings["rates"] = {}
+        limits_of({**self.of(vendor), **settings})  # refuses nonsense before anything is kept
         self._next[vendor, "submit"] += submits
         self._next[vendor, "get"] += gets
         self.kept[vendor] = {**self.kept.get(vendor, {}), **settings}
+        self._all.pop(vendor, None)
 
     def chance(self, vendor: str) -> random.Random:
         """Luck of the vendor's next submit: the same for the same seed and order."""
         self._count[vendor] += 1
         return random.Random(f"{self._seed}:{vendor}:{self._count[vendor]}")
+
+    def token_factor(self, vendor: str, prompt: str) -> float:
+        """The same for the same prompt, whenever it comes."""
+        low, high = self.of(vendor)["token_factor"]
+        return low if low == high else random.Random(f"{self._seed}:{prompt}").uniform(low, high)
 
     def submit_fault(self, vendor: str, chance: random.Random) -> str:
         if self._next[vendor, "submit"]:
@@ -84,7 +120,22 @@ class Behaviour:
         return self._next[vendor, "get"].pop(0) if self._next[vendor, "get"] else ""
 
 
+def limits_of(settings: dict[str, Any]) -> list[Limit]:
+    found = []
+    for row in settings["limits"]:
+        units = [unit for unit in UNITS if unit in row]
+        if len(units) != 1:
+            raise BadControl(f"the limit {row} needs one of: there are {', '.join(UNITS)}")
+        _only_known(row, {*UNITS, "per_s", "policy", "capacity", "slice_s"}, "part of a limit")
+        said = {name: row.get(name, settings[name]) for name in ("policy", "capacity", "slice_s")}
+        _only_known([said["policy"]], POLICIES, "policy")
+        if not (row[units[0]] > 0 and row.get("per_s", 0) > 0 and said["slice_s"] > 0):
+            raise BadControl(f"the limit {row} needs numbers above 0; there are none without an end")
+        found.append(Limit(unit=units[0], most=int(row[units[0]]), per_s=float(row["per_s"]), **said))
+    return found
+
+
 def _only_known(names: Any, known: Any, what: str) -> None:
     for name in names:
         if name not in known:
-            raise BadControl(f"{name!r} is no {what}; there are: {', '.join(sorted(known))}")
+            raise BadControl(f"{name!r} is no {what}; there are: {', '.join(sorted(map(str, known)))}")

@@ -1,0 +1,36 @@
+"""What is asked, and what is to be answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .books import Row
+
+
+@dataclass(slots=True)
+class Reply:
+    status: int = 200
+    body: Any = None  # bytes are sent as they are, the rest as JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+    at: float = 0.0  # virtual moment, before which nothing is answered
+    lost: bool = False  # the connection closes without an answer
+    outputs: list[tuple[dict[str, Any], Row]] = field(default_factory=list)  # parts of the body that get their output
+    content: Row | None = None  # the job whose file is the body
+    sent_share: float = 1.0  # of the body, while Content-Length promises all of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    at: float  # virtual moment of arrival
+    vendor: str
+    method: str
+    path: tuple[str, ...]  # behind the vendor
+    query: dict[str, str]
+    body: dict[str, Any]
+    key: str
+
+
+def error(status: int, code: str, **headers: str) -> Reply:
+    return Reply(status=status, body={"error": {"code": code, "message": code.replace("_", " ")}}, headers=headers)

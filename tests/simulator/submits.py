@@ -1,0 +1,215 @@
+"""Taking a job, or not: limits first, then luck."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from math import ceil
+from typing import TYPE_CHECKING
+
+from . import media
+from .books import Row
+from .limits import Gate, Refusal, Told
+from .replies import Asked, Reply, error
+from .settings import BEFORE, JOB
+
+if TYPE_CHECKING:
+    from .vendor import Vendors
+
+ENDINGS = {"fail_job": "failed", "moderated": "moderated"}
+NONSENSE = ("many", "-5", "1e309", "", "0x10", "NaN")
+
+
+def submit(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
+    reply = _judged(vendors, asked, kind, waits=waits)
+    if (manner := vendors.behaviour.of(asked.vendor)["tell_headers"]) and not reply.lost:
+        told = vendors.gate(asked.vendor, asked.at).told(asked.at)
+        reply.headers.update(_headers(told, vendors.clock.scale, nonsense=manner == "nonsense"))
+    return reply
+
+
+def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
+    books, behaviour, vendor = vendors.books, vendors.behaviour, asked.vendor
+    settings, entry = behaviour.of(vendor), vendors.entry(asked)
+    if kind not in media.MAKERS:
+        books.saw(entry, verdict="bad request")
+        return error(400, "unknown_kind")
+    if asked.key and settings["dedupe"] and (job := books.job_of_key(vendor, asked.key)):
+        return _again(vendors, job, entry, waits=waits)
+    units = media.units(kind, asked.body, behaviour.token_factor(vendor, str(asked.body.get("prompt", ""))))
+    counts = _counts(asked, units, manner=settings["tokens_counted"])
+    entry["counts"] = json.dumps(counts)
+    if refusal := _refusal(vendors, asked, counts):
+        books.saw(entry, verdict=refusal.why)
+        return _refused(vendors, refusal, settings["retry_after"])
+    chance = behaviour.chance(vendor)
+    fault = behaviour.submit_fault(vendor, chance)
+    if fault in BEFORE:
+        books.saw(entry, verdict=f"fault {fault}")
+        return _not_taken(fault)
+    if waits and fault in ENDINGS:  # one that answers at once says so at once
+        books.saw(entry, verdict=f"fault {fault}")
+        return error(422, "content_policy" if fault == "moderated" else "could_not_make_it")
+    job = _new_job(vendors, asked, kind, entry, fault, chance, units)
+    books.saw(entry, verdict="accepted", job=job)
+    if settings["tokens_counted"] == "settled" and job["done_at"] is not None:
+        settle_tokens(vendors.gate(vendor, asked.at), counts, units, asked.at, job["done_at"])
+    return _taken(vendors, job, fault, waits=waits)
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+def _counts(asked: Asked, units: dict[str, int], *, manner: str) -> dict[str, int]:
+    output = units.get("output_tokens", 0)
+    if manner != "actual" and "output_tokens" in units:
+        output = max(output, int(asked.body.get("max_tokens") or output))
+    return {
+        "requests": 1,
+        "tokens": units.get("input_tokens", 0) + output,
+        "images": units.get("images", 0),
+        "characters": len(str(asked.body.get("prompt", ""))),
+    }
+
+
+def _refusal(vendors: Vendors, asked: Asked, counts: dict[str, int]) -> Refusal | None:
+    settings = vendors.behaviour.of(asked.vendor)
+    refuses = settings["concurrency"] if settings["over_concurrency"] == "refuse" else 0
+    ends = vendors.books.ends_of_living(asked.vendor, asked.at) if refuses else []
+    return vendors.gate(asked.vendor, asked.at).admit(counts, now=asked.at, ends=ends, concurrency=refuses)
+
+
+def settle_tokens(gate: Gate, counts: dict[str, int], units: dict[str, int], taken_at: float, due_at: float) -> None:
+    used = units.get("input_tokens", 0) + units.get("output_tokens", 0)
+    gate.give_back_later("tokens", counts["tokens"] - used, taken_at=taken_at, due_at=due_at)
+
+
+def _refused(vendors: Vendors, refusal: Refusal, manner: str) -> Reply:
+    wait_s = refusal.wait_s / vendors.clock.scale
+    reply = error(429, "rate_limited")
+    match manner:
+        case "exact":
+            reply.headers["Retry-After"] = f"{wait_s + 0.001:.3f}"
+        case "seconds":
+            reply.headers["Retry-After"] = str(ceil(wait_s))
+        case "date":
+            moment = datetime.fromtimestamp(ceil(vendors.clock.real(vendors.clock.now()) + wait_s), UTC)
+            reply.headers["Retry-After"] = format_datetime(moment, usegmt=True)
+        case "body":
+            reply.body["error"]["message"] = f"Rate limit reached. Please try again in {wait_s + 0.001:.3f}s."
+    return reply
+
+
+def _headers(told: dict[str, Told], scale: float, *, nonsense: bool) -> dict[str, str]:
+    found = {}
+    for unit, limit in told.items():
+        if nonsense:
+            words = random.Random(f"{unit}:{limit.remaining}").choices(NONSENSE, k=3)
+        else:
+            words = [str(limit.most), str(limit.remaining), _duration(limit.reset_s / scale)]
+        for name, word in zip(("limit", "remaining", "reset"), words, strict=True):
+            found[f"x-ratelimit-{name}-{unit}"] = word
+    return found
+
+
+def _duration(seconds: float) -> str:
+    """As vendors write it: 850ms, 2.104s, 6m0s."""
+    if seconds < 1:
+        return f"{ceil(seconds * 1000)}ms"
+    minutes, rest = divmod(ceil(seconds * 1000) / 1000, 60)
+    return f"{minutes:.0f}m{rest:.0f}s" if minutes else f"{rest:g}s"
+
+
+# -- taken or not ----------------------------------------------------------------------------------
+
+
+def _not_taken(fault: str) -> Reply:
+    if fault == "lose_before_accept":
+        return Reply(lost=True)
+    return error(BEFORE[fault], fault, **({"Retry-After": "0.2"} if fault == "429" else {}))
+
+
+def _new_job(
+    vendors: Vendors, asked: Asked, kind: str, entry: Row, fault: str, chance: random.Random, units: dict[str, int]
+) -> Row:
+    settings = vendors.behaviour.of(asked.vendor)
+    starts_at = asked.at + chance.uniform(*settings["queue_s"])
+    takes_s = chance.uniform(*settings["latency_s"]) + (settings["slow_s"] if fault == "slow" else 0)
+    throttled = False
+    if settings["over_concurrency"] == "throttle" and settings["concurrency"]:
+        place_at = _next_place(vendors.books.ends_of_living(asked.vendor, asked.at), settings["concurrency"])
+        throttled, starts_at = place_at > starts_at, max(place_at, starts_at)
+    bills = fault not in ENDINGS or settings["bill_failed"]
+    return {
+        "id": f"{kind}-{vendors.books.next_number():06d}-{chance.getrandbits(32):08x}",
+        "vendor": asked.vendor,
+        "kind": kind,
+        "tag": entry["tag"],
+        "key": asked.key or None,
+        "fingerprint": entry["fingerprint"],
+        "request": json.dumps(asked.body),
+        "accepted_at": asked.at,
+        "starts_at": starts_at,
+        "done_at": None if fault == "stuck" else starts_at + takes_s,
+        "ending": ENDINGS.get(fault, "succeeded"),
+        "fault": fault if fault in JOB else "",
+        "billed_micro": vendors.behaviour.price_micro(asked.vendor, kind) if bills else 0,
+        "cancelled_at": None,
+        "units": json.dumps(units),
+        "throttled": int(throttled),
+    }
+
+
+def _next_place(ends: list[float], places: int) -> float:
+    """When one more may start, given when all taken before it end; a stuck one never does."""
+    return sorted(ends)[-places] if len(ends) >= places else float("-inf")
+
+
+def close_ranks(vendors: Vendors, vendor: str, now: float) -> None:
+    """After a job was cancelled: those that waited for a place may start earlier."""
+    places, ends = vendors.behaviour.of(vendor)["concurrency"], list[float]()
+    for job in vendors.books.living(vendor, now):
+        end = job["done_at"]
+        if job["throttled"] and job["starts_at"] > now:
+            starts_at = max(now, _next_place(ends, places))
+            end = None if end is None else end - job["starts_at"] + starts_at
+            vendors.books.move(job["id"], starts_at=starts_at, done_at=end)
+        ends.append(1e18 if end is None else end)
+
+
+def _taken(vendors: Vendors, job: Row, fault: str, *, waits: bool) -> Reply:
+    at = _answered_at(job) if waits else 0.0
+    match fault:
+        case "lose_after_accept":
+            return Reply(lost=True, at=at)
+        case "500_after" | "504_after":
+            reply = error(int(fault[:3]), "internal")
+            reply.at = at
+            return reply
+        case "garbage_after":
+            return Reply(body=b"<html>one moment, please</html>", media_type="text/html", at=at)
+        case "no_id":
+            return Reply(body={"object": "job"}, at=at)
+    return _whole(vendors, job) if waits else Reply(status=201, body=vendors.told(job, job["accepted_at"]))
+
+
+def _whole(vendors: Vendors, job: Row) -> Reply:
+    """The finished job, when it is."""
+    at = _answered_at(job)
+    told = vendors.told(job, at)
+    return Reply(body=told, outputs=[(told, job)], at=at)
+
+
+def _again(vendors: Vendors, job: Row, entry: Row, *, waits: bool) -> Reply:
+    """The same key: the first job's answer, and no second bill; another request under it is refused."""
+    if job["fingerprint"] != entry["fingerprint"]:
+        vendors.books.saw(entry, verdict="key reused")
+        return error(422, "key_was_used_for_another_request")
+    vendors.books.saw(entry, verdict="replayed")
+    return _whole(vendors, job) if waits else Reply(body=vendors.told(job, entry["at"]))
+
+
+def _answered_at(job: Row) -> float:
+    return 1e18 if job["done_at"] is None else float(job["done_at"])

@@ -1,0 +1,117 @@
+"""HTTP/1.1 by hand, as little of it as clients of a JSON interface speak, with the kernel's time of arrival."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+SO_TIMESTAMPNS = 35  # Linux: the kernel notes when a packet came in, however late we are to read it
+MOST_BYTES = 256 * 2**20
+PHRASES = {200: "OK", 201: "Created"}
+
+
+@dataclass(slots=True)
+class Message:
+    """One request. `at` is the wall clock's time at which its last byte arrived."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    at: float
+
+
+class Connection:
+    """One client's connection. Its requests are answered one after the other, as it sends them."""
+
+    def __init__(self, sock: socket.socket, arrived: Callable[[Connection, Message], None]) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self._sock, self._arrived, self._unread = sock, arrived, b""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._read)
+        self.is_open = True
+
+    def _read(self) -> None:
+        try:
+            data, notes, _, _ = self._sock.recvmsg(2**18, 64)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data, notes = b"", []
+        if not data:
+            self.close()
+            return
+        self._unread += data
+        while self.is_open and (message := self._cut(_moment(notes))):
+            self._arrived(self, message)
+
+    def _cut(self, at: float) -> Message | None:
+        """The first whole message of what was read, if there is one."""
+        head, blank, rest = self._unread.partition(b"\r\n\r\n")
+        if not blank:
+            return None
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length") or 0)
+        if length > MOST_BYTES:
+            self.close()
+        if len(rest) < length or not self.is_open:
+            return None
+        self._unread = rest[length:]
+        method, target, _ = first.split(" ", 2)
+        return Message(method, target, headers, rest[:length], at)
+
+    async def send(self, data: bytes) -> None:
+        """As much of it as the client wants to have."""
+        try:
+            if self.is_open:
+                await self._loop.sock_sendall(self._sock, data)
+        except OSError:
+            self.close()
+
+    def send_now(self, data: bytes) -> bytes:
+        """What did not fit."""
+        try:
+            return data[self._sock.send(data) :] if self.is_open else b""
+        except (BlockingIOError, InterruptedError):
+            return data
+        except OSError:
+            self.close()
+            return b""
+
+    def close(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+
+
+def _moment(notes: list[Any]) -> float:
+    """When what was just read came in; never more than a second ago, so that a jump of the clock does no harm."""
+    now = time.time()
+    for level, kind, data in notes:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = struct.unpack("qq", data[:16])
+            at = float(seconds + nanoseconds / 1e9)
+            return at if 0 <= now - at < 1 else now
+    return now
+
+
+def response(status: int, body: Any, media_type: str, headers: dict[str, str], length: int | None = None) -> bytes:
+    """Head and body; `length` where another one is promised than there is."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    promised = len(content) if length is None else length
+    named = {"Content-Type": media_type, "Content-Length": str(promised), **headers}
+    lines = [
+        f"HTTP/1.1 {status} {PHRASES.get(status, 'Error')}",
+        *(f"{name}: {value}" for name, value in named.items()),
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
