@@ -25,6 +25,11 @@ CREATE TABLE IF NOT EXISTS requests (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, vendor TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL,
     tag TEXT NOT NULL, fingerprint TEXT NOT NULL, verdict TEXT NOT NULL, job TEXT, counts TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY, vendor TEXT NOT NULL, job TEXT NOT NULL, message TEXT NOT NULL, event TEXT NOT NULL,
+    fault TEXT NOT NULL, try INTEGER NOT NULL, after_s REAL NOT NULL, content TEXT, sent_at REAL, answer INTEGER
+);
+CREATE INDEX IF NOT EXISTS deliveries_by_job ON deliveries (job);
 CREATE INDEX IF NOT EXISTS judged_by_time ON requests (vendor, at) WHERE counts != '';
 """
 LIVING = "vendor = ? AND cancelled_at IS NULL AND (done_at > ? OR done_at IS NULL)"
@@ -65,6 +70,7 @@ class Books:
         verdict: str,
         job: Row | None = None,
         polled: Iterable[tuple[str, float | None]] = (),
+        deliveries: Iterable[Row] = (),
     ) -> None:
         """A request with its verdict and what it did: took a job, looked at jobs (and saw when they were over)."""
         polled = list(polled)
@@ -76,14 +82,16 @@ class Books:
             self._db.execute("BEGIN")
             if job:
                 self._insert("jobs", job)
+            for delivery in deliveries:
+                self._insert("deliveries", delivery)
             for job_id, seen_at in polled:
                 sql = "UPDATE jobs SET polls = polls + 1, seen_at = ifnull(seen_at, ?) WHERE id = ?"
                 self._db.execute(sql, (seen_at, job_id))
             self._insert("requests", row)
 
-    def _insert(self, table: str, row: Row) -> None:
+    def _insert(self, table: str, row: Row) -> int | None:
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row)
+        return self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", row).lastrowid
 
     def judged(self, vendor: str, since: float) -> list[Row]:
         """Requests that the limits had to do with, in the order in which they were judged."""
@@ -126,5 +134,33 @@ class Books:
         """As if the vendor had never been asked anything."""
         with self._db:
             self._db.execute("BEGIN")
-            for table in ("jobs", "requests"):
+            for table in ("jobs", "requests", "deliveries"):
                 self._db.execute(f"DELETE FROM {table} WHERE vendor = ?", (vendor,))
+
+    # -- webhooks --
+
+    def deliveries(self, vendor: str) -> list[Row]:
+        return self.rows("SELECT * FROM deliveries WHERE vendor = ? ORDER BY id", vendor)
+
+    def open_deliveries(self, job_id: str = "") -> list[Row]:
+        where, values = ("AND job = ?", (job_id,)) if job_id else ("", ())
+        return self.rows(f"SELECT * FROM deliveries WHERE sent_at IS NULL AND fault != 'lost' {where}", *values)
+
+    def delivery(self, delivery_id: int) -> Row | None:
+        found = self.rows("SELECT * FROM deliveries WHERE id = ?", delivery_id)
+        return found[0] if found else None
+
+    def add_delivery(self, delivery: Row) -> int:
+        return self._insert("deliveries", delivery) or 0
+
+    def send_delivery(self, delivery_id: int, now: float) -> None:
+        self._db.execute("UPDATE deliveries SET sent_at = ? WHERE id = ?", (now, delivery_id))
+
+    def keep_content(self, delivery: Row, content: str) -> str:
+        """Doubles and replays are word for word what was sent first; a new try is not."""
+        sql = "UPDATE deliveries SET content = ? WHERE message = ? AND try = ? AND job = ? AND content IS NULL"
+        self._db.execute(sql, (content, delivery["message"], delivery["try"], delivery["job"]))
+        return str(self.rows("SELECT content FROM deliveries WHERE id = ?", delivery["id"])[0]["content"])
+
+    def delivered(self, delivery_id: int, answer: int) -> None:
+        self._db.execute("UPDATE deliveries SET answer = ? WHERE id = ?", (answer, delivery_id))

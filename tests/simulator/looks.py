@@ -49,8 +49,10 @@ def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
     if vendors.status(job, asked.at) not in LIVING:
         return error(409, "already_over")
     vendors.books.cancel(job["id"], asked.at)
+    job["cancelled_at"] = asked.at
+    vendors.moved(job)
     submits.close_ranks(vendors, asked.vendor, asked.at)
-    return Reply(body=vendors.told({**job, "cancelled_at": asked.at}, asked.at))
+    return Reply(body=vendors.told(job, asked.at))
 
 
 def _failed(vendors: Vendors, asked: Asked) -> Reply | None:

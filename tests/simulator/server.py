@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 from . import media
 from .books import Row
 from .clock import steady
+from .postman import Postman
 from .replies import Asked, Reply, error
 from .settings import BadControl
 from .summary import books_of, summary_of
@@ -43,6 +44,7 @@ class Server:
 
     async def serve_forever(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self.vendors.moved = Postman(self.vendors, self.url, self._complete, self._later).plan
         self._loop.add_reader(self._listener, self._accept)
         await asyncio.Event().wait()
 
@@ -134,7 +136,7 @@ class Server:
             reply.body = await self._made(reply.content)
         if not reply.lost:
             for told, job in reply.outputs:
-                told["output"] = [await self._output(job, base)]
+                await self._complete(told, job, base)
         wait_s = (reply.at - self.vendors.clock.now()) / self.vendors.clock.scale
         if wait_s > 0:
             await asyncio.sleep(min(wait_s, 1e6))
@@ -155,6 +157,9 @@ class Server:
         await connection.send(rest)
         if closes:
             connection.close()
+
+    async def _complete(self, told: dict[str, Any], job: Row, base: str) -> None:
+        told["output"] = [await self._output(job, base)]
 
     # -- files -----------------------------------------------------------------------------------
 

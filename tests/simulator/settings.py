@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from collections import defaultdict
 from typing import Any
 
+from . import hooks
 from .limits import POLICIES, UNITS, Limit
 
 DEFAULTS: dict[str, Any] = {
@@ -34,6 +36,16 @@ DEFAULTS: dict[str, Any] = {
     "media": "real",  # as asked for; "tiny": the same few valid bytes for all, each with its own mark
     "list_lag_s": 0.0,  # how long a new job is missing from listings
     "rates": {},  # {"500_after": 0.05}: share of submits with this fault
+    # -- webhooks, for jobs with a callback_url --
+    "hook_secret": "whsec_" + base64.b64encode(b"what only both of us know").decode(),
+    "hook_events": "over",  # or "all": also when the job starts
+    "hook_delay_s": [0.0, 0.0],  # after the event
+    "hook_tries": 3,
+    "hook_gap_s": 5.0,  # between two tries
+    "hook_hold_s": 60.0,  # the longest that one with the fault "reversed" waits to be overtaken
+    "replay_s": 3600.0,  # how much later a message with the fault "replayed" comes again
+    "doubles": 2,  # how often a message with the fault "doubled" comes
+    "hook_rates": {},  # {"lost": 0.1}: share of messages with this fault
 }
 BY_VENDOR: dict[str, dict[str, Any]] = {"keyed": {"dedupe": True}, "instant": {"answers": "base64"}}
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -44,8 +56,9 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "retry_after": ("exact", "seconds", "date", "body", "none"),
     "answers": ("url", "base64"),
     "media": ("real", "tiny"),
+    "hook_events": ("over", "all"),
 }
-ORDERS = {"next", "next_get", "calm", "fresh"}  # done once, not kept
+ORDERS = {"next", "next_get", "next_hook", "calm", "fresh"}  # done once, not kept
 
 BEFORE = {"lose_before_accept": 0, "500_before": 500, "503_before": 503, "429": 429, "400": 400, "401": 401, "402": 402}
 AFTER = {"lose_after_accept", "500_after", "504_after", "garbage_after", "no_id", "slow"}
@@ -81,18 +94,21 @@ class Behaviour:
 
     def change(self, vendor: str, order: dict[str, Any]) -> None:
         settings = {name: value for name, value in order.items() if name not in ORDERS}
-        submits, gets = order.get("next", []), order.get("next_get", [])
+        submits, gets, messages = (order.get(name, []) for name in ("next", "next_get", "next_hook"))
         _only_known(settings, DEFAULTS, "setting")
         _only_known([*submits, *settings.get("rates", {})], SUBMIT_FAULTS, "fault of a submit")
         _only_known(gets, GET_FAULTS, "fault of a get")
+        _only_known([*messages, *settings.get("hook_rates", {})], hooks.FAULTS, "fault of a webhook")
         for name, choices in CHOICES.items():
             _only_known([settings[name]] if name in settings else [], choices, name)
         if order.get("calm"):
-            self._next[vendor, "submit"], self._next[vendor, "get"] = [], []
-            settings["rates"] = {}
+            for what in ("submit", "get", "hook"):
+                self._next[vendor, what] = []
+            settings = {**settings, "rates": {}, "hook_rates": {}}
         limits_of({**self.of(vendor), **settings})  # refuses nonsense before anything is kept
         self._next[vendor, "submit"] += submits
         self._next[vendor, "get"] += gets
+        self._next[vendor, "hook"] += messages
         self.kept[vendor] = {**self.kept.get(vendor, {}), **settings}
         self._all.pop(vendor, None)
 
@@ -107,17 +123,24 @@ class Behaviour:
         return low if low == high else random.Random(f"{self._seed}:{prompt}").uniform(low, high)
 
     def submit_fault(self, vendor: str, chance: random.Random) -> str:
-        if self._next[vendor, "submit"]:
-            return self._next[vendor, "submit"].pop(0)
+        return self._fault(vendor, "submit", "rates", chance)
+
+    def hook_fault(self, vendor: str, chance: random.Random) -> str:
+        return self._fault(vendor, "hook", "hook_rates", chance)
+
+    def get_fault(self, vendor: str) -> str:
+        return self._next[vendor, "get"].pop(0) if self._next[vendor, "get"] else ""
+
+    def _fault(self, vendor: str, what: str, rates: str, chance: random.Random) -> str:
+        """The next one ordered, else by luck."""
+        if self._next[vendor, what]:
+            return self._next[vendor, what].pop(0)
         draw = chance.random()
-        for fault, share in self.of(vendor)["rates"].items():
+        for fault, share in self.of(vendor)[rates].items():
             draw -= share
             if draw < 0:
                 return str(fault)
         return ""
-
-    def get_fault(self, vendor: str) -> str:
-        return self._next[vendor, "get"].pop(0) if self._next[vendor, "get"] else ""
 
 
 def limits_of(settings: dict[str, Any]) -> list[Limit]:

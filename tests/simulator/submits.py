@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from math import ceil
 from typing import TYPE_CHECKING
 
-from . import media
+from . import hooks, media
 from .books import Row
 from .limits import Gate, Refusal, Told
 from .replies import Asked, Reply, error
@@ -36,6 +36,9 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
     if kind not in media.MAKERS:
         books.saw(entry, verdict="bad request")
         return error(400, "unknown_kind")
+    if (callback := asked.body.get("callback_url")) and not hooks.may_be_called(callback):
+        books.saw(entry, verdict="bad request")
+        return error(400, "only_addresses_of_this_machine_are_called_back")
     if asked.key and settings["dedupe"] and (job := books.job_of_key(vendor, asked.key)):
         return _again(vendors, job, entry, waits=waits)
     units = media.units(kind, asked.body, behaviour.token_factor(vendor, str(asked.body.get("prompt", ""))))
@@ -53,7 +56,9 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
         books.saw(entry, verdict=f"fault {fault}")
         return error(422, "content_policy" if fault == "moderated" else "could_not_make_it")
     job = _new_job(vendors, asked, kind, entry, fault, chance, units)
-    books.saw(entry, verdict="accepted", job=job)
+    books.saw(entry, verdict="accepted", job=job, deliveries=hooks.planned(vendors, job) if callback else [])
+    if callback:
+        vendors.moved(job)
     if settings["tokens_counted"] == "settled" and job["done_at"] is not None:
         settle_tokens(vendors.gate(vendor, asked.at), counts, units, asked.at, job["done_at"])
     return _taken(vendors, job, fault, waits=waits)
@@ -176,6 +181,7 @@ def close_ranks(vendors: Vendors, vendor: str, now: float) -> None:
             starts_at = max(now, _next_place(ends, places))
             end = None if end is None else end - job["starts_at"] + starts_at
             vendors.books.move(job["id"], starts_at=starts_at, done_at=end)
+            vendors.moved({**job, "starts_at": starts_at, "done_at": end})
         ends.append(1e18 if end is None else end)
 
 

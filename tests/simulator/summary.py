@@ -42,6 +42,7 @@ def summary_of(vendors: Vendors, vendor: str) -> dict[str, Any]:
         "first_accepted_at": vendors.clock.real(accepted[0]["at"]) if accepted else None,
         "last_accepted_at": vendors.clock.real(accepted[-1]["at"]) if accepted else None,
         "jobs": [_life(vendors, job) for job in jobs],
+        "webhooks": [_webhook(vendors, row) for row in vendors.books.deliveries(vendor)],
     }
 
 
@@ -114,6 +115,12 @@ def _life(vendors: Vendors, job: Row) -> dict[str, Any]:
     times = {name: _real(vendors, job[name]) for name in ("accepted_at", "starts_at", "done_at", "seen_at")}
     state = vendors.status(job, vendors.clock.now())
     return {"id": job["id"], "tag": job["tag"], "state": state, "polls": job["polls"], **times}
+
+
+def _webhook(vendors: Vendors, delivery: Row) -> dict[str, Any]:
+    """`answer`: the status that the client gave, 0 for none, null while it is not sent."""
+    shown = {name: delivery[name] for name in ("job", "message", "event", "fault", "try", "answer")}
+    return {**shown, "sent_at": _real(vendors, delivery["sent_at"])}
 
 
 def _bill(vendors: Vendors, job: Row) -> dict[str, Any]:
