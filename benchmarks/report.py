@@ -27,7 +27,9 @@ def is_reached(figures: dict[str, Any]) -> bool:
     """The value is at most its target, and nothing was refused where nothing may be."""
     if "reached" in figures:
         return bool(figures["reached"])
-    return bool(figures["value"] <= figures["target"] and not figures.get("refusals"))
+    value, target = figures["value"], figures["target"]
+    kept = value >= target if figures.get("at_least") else value <= target
+    return bool(kept and not figures.get("refusals"))
 
 
 def table(report: dict[str, Any]) -> str:

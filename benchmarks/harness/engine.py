@@ -36,10 +36,12 @@ class Installation:
         }
 
     def start(self, what: str, spec: dict[str, Any]) -> subprocess.Popen[str]:
+        """A module beside this one with its words, e.g. "child run"."""
         given = self.data / "spec.json"
         given.write_text(json.dumps({"limit_s": LIMIT_S, **spec}))
+        module, *words = what.split()
         return subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.harness.child", what, str(given)],
+            [sys.executable, "-m", f"benchmarks.harness.{module}", *words, str(given)],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.PIPE,
@@ -67,7 +69,7 @@ def installation(database: str = "sqlite", *, threads: int = THREADS) -> Iterato
             return
         with services.postgres() as url:
             made = Installation(Path(folder), url, threads)
-            made.child("migrate", {})
+            made.child("child migrate", {})
             yield made
 
 
@@ -76,7 +78,7 @@ def _migrated() -> Path:
     """A folder with an empty SQLite database, to be copied; removed with this process."""
     _kept.append(tempfile.TemporaryDirectory(prefix="vidbatch-bench-"))
     made = Installation(Path(_kept[-1].name), "", THREADS)
-    made.child("migrate", {})
+    made.child("child migrate", {})
     shutil.rmtree(made.data / "locks", ignore_errors=True)  # the identity of a data folder is not inherited
     return made.data
 
@@ -87,4 +89,4 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 def run(spec: dict[str, Any], *, threads: int = THREADS) -> dict[str, Any]:
     """One process that prepares and drives, on SQLite."""
     with installation(threads=threads) as made:
-        return made.child("run", spec)
+        return made.child("child run", spec)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import noop, sample, windows
+from . import many_drives, many_steps, noop, remote_jobs, sample, windows
 
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "A_quiet": windows.quiet,
     "A_busy": windows.busy,
     "A_true": windows.true_scale,
+    "B": remote_jobs.measure,
+    "F": many_steps.measure,
+    "G": many_drives.measure,
     "noop": noop.measure,
     "sample": sample.measure,
 }
