@@ -1,0 +1,215 @@
+"""The least time a batch can take with its own quotas and places, whoever plans it (docs/forecast.md says why these).
+
+Pipelined: max over what is short of head + work ÷ capacity + tail. Head is the earliest moment at which there can be
+work for it, tail the least that follows its last output, both by the fastest calls. Stage by stage costs the sum of
+the stages' largest, one by one the sum of everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from jobs.settings_types import BatchSettings
+from jobs.states import STAGE_NUMBER
+
+from .kits import offer_of
+from .money import units_of_call
+from .plain import Plain, guess_of
+from .road import Road, road_of
+
+UNITS_A = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86_400.0: "day"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What one stage of a batch asks for."""
+
+    stage: str
+    lane_id: int
+    calls: int
+    seconds: float  # of a call, the mean
+    shortest_s: float
+    check_s: float = 0.0
+    units: Mapping[int, int] = field(default_factory=dict)  # by the number of the quota, of all calls together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Short:
+    """Something there is only so much of: places, or units in a window."""
+
+    name: str
+    limit: str  # in words
+    work: Mapping[str, float]  # by stage: seconds at full use, or units
+    amount: int = 0  # of a quota, in a window
+    window_s: float = 0.0
+    shortest_s: float = 0.0
+
+    def alone(self, stages: Iterable[str], share: float = 1.0) -> float:
+        """The least time for the work of these stages, when nothing else held it up."""
+        work = sum(self.work.get(stage, 0.0) for stage in stages) * share
+        if not self.window_s or not work:
+            return work
+        return max(0.0, -(-work // self.amount) - 1) * self.window_s + self.shortest_s
+
+    @property
+    def words(self) -> str:
+        return f"{self.name}: {self.limit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    seconds: float
+    binding: str  # what is short, in words
+
+
+def bound_of(plain: Plain, settings: BatchSettings, loads: Sequence[Load] | None = None) -> Bound:
+    """Of the order by what was measured and planned; or of what a batch really asked for, by its `loads`."""
+    loads = loads_of(plain) if loads is None else loads
+    shorts = shorts_of(plain, loads)
+    if settings.strategy == "sequential":
+        return Bound(seconds=sum(x.calls * (x.seconds + x.check_s) for x in loads), binding="One step at a time")
+    plans = {(plan.scenes, plan.settings.moderation): plan for plan in plain.order.videos}
+    roads = [road_of(plan.settings, plan.scenes) for plan in plans.values()]
+    if settings.strategy == "pipelined":
+        return _pipelined(shorts, loads, roads)
+    chunks = -(-len(plain.order.videos) // settings.chunk_size) if settings.strategy == "chunked" else 1
+    return _by_stages(shorts, loads, chunks=chunks, pause_s=settings.chunk_pause_s if chunks > 1 else 0)
+
+
+def _pipelined(shorts: Sequence[Short], loads: Sequence[Load], roads: Sequence[Road]) -> Bound:
+    least = {x.stage: x.shortest_s + x.check_s for x in loads}
+    mean = {x.stage: x.seconds + x.check_s for x in loads}
+    way = max((max(road.tails(mean)[road.places[0].stage] for road in roads), 0.0)) if roads else 0.0
+    way += mean.get(roads[0].places[0].stage, 0.0) if roads else 0.0
+    found = [Bound(seconds=way, binding="The way of a single video")]
+    for short in shorts:
+        stages = [stage for stage, work in short.work.items() if work]
+        if stages:
+            head = min(road.heads(least).get(stage, 0.0) for road in roads for stage in stages)
+            tail = min(_tail(road, least, loads, stage, short) for road in roads for stage in stages)
+            found.append(Bound(seconds=head + short.alone(stages) + tail, binding=short.words))
+    return max(found, key=lambda bound: bound.seconds)
+
+
+def _tail(road: Road, least: Mapping[str, float], loads: Sequence[Load], stage: str, short: Short) -> float:
+    """After the last output of the lane: its check, where that is no work of the same places, and what follows."""
+    check_s = next((x.check_s for x in loads if x.stage == stage), 0.0)
+    return road.tails(least).get(stage, 0.0) + (0.0 if short.name == HERE else check_s)
+
+
+def _by_stages(shorts: Sequence[Short], loads: Sequence[Load], *, chunks: int, pause_s: float) -> Bound:
+    """No stage begins before the one before it is over, its last check included."""
+    total, largest = max(0, len(loads) * chunks - 1) * pause_s, Bound(seconds=0.0, binding="")
+    for load in loads:
+        way = load.seconds + load.check_s
+        each = [
+            Bound(
+                seconds=max(way, short.alone([load.stage], 1 / chunks) + (0 if short.name == HERE else load.check_s)),
+                binding=short.words,
+            )
+            for short in shorts
+            if short.work.get(load.stage)
+        ]
+        worst = max(each, key=lambda bound: bound.seconds, default=Bound(seconds=way, binding=""))
+        total += chunks * worst.seconds
+        largest = max(largest, worst, key=lambda bound: bound.seconds)
+    return Bound(seconds=total, binding=largest.binding)
+
+
+# -- what is asked for, and what there is ------------------------------------------------------------------------------
+
+HERE = "Checks and renders on this machine"
+
+
+def loads_of(plan: Plain) -> list[Load]:
+    """Of every first try, and the new tries that are to be expected."""
+    found: dict[str, Load] = {}
+    kinds: dict[tuple[int, int], tuple[BatchSettings, int, int]] = {}
+    for video in plan.order.videos:
+        settings, scenes, n = kinds.get((id(video.settings), video.scenes), (video.settings, video.scenes, 0))
+        kinds[id(video.settings), video.scenes] = (settings, scenes, n + 1)
+    for settings, scenes, n in kinds.values():
+        for stage, count in road_of(settings, scenes).stages.items():
+            load = _load(plan, settings, stage, scenes, n * count)
+            found[stage] = _together(found[stage], load) if stage in found else load
+    return sorted(found.values(), key=lambda load: STAGE_NUMBER[load.stage])
+
+
+def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count: int) -> Load:
+    offer = offer_of(stage, settings, plain)
+    measured = plain.measured_of(stage, offer.id)
+    durations = measured.durations or (guess_of(stage),)
+    again = measured.failed / measured.judged if measured.judged and settings.auto_retries else 0.0
+    calls = round(count * (1 + again) * (1 + (measured.missed / measured.calls if measured.calls else 0.0)))
+    units = units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured)
+    uses = {n: calls * units.get(quota.unit, 0) for n, quota in enumerate(plain.quotas) if quota.matches(offer)}
+    return Load(
+        stage=stage,
+        lane_id=offer.lane_id,
+        calls=calls,
+        seconds=sum(durations) / len(durations),
+        shortest_s=min(durations),
+        check_s=measured.check_s,
+        units=uses,
+    )
+
+
+def _together(one: Load, other: Load) -> Load:
+    calls = one.calls + other.calls
+    return Load(
+        stage=one.stage,
+        lane_id=one.lane_id,
+        calls=calls,
+        seconds=(one.calls * one.seconds + other.calls * other.seconds) / max(1, calls),
+        shortest_s=min(one.shortest_s, other.shortest_s),
+        check_s=one.check_s,
+        units={n: one.units.get(n, 0) + other.units.get(n, 0) for n in {**one.units, **other.units}},
+    )
+
+
+def shorts_of(plain: Plain, loads: Sequence[Load]) -> list[Short]:
+    lanes = {lane.id: lane for lane in plain.lanes}
+    found = []
+    for lane in plain.lanes:
+        if lane.cap:
+            found.append(_places(lane.name, lane.cap, [x for x in loads if x.lane_id == lane.id]))
+    for provider in plain.providers:
+        if provider.cap:
+            mine = [x for x in loads if lanes[x.lane_id].provider_id == provider.id]
+            found.append(_places(provider.name, provider.cap, mine))
+    here = {provider.id for provider in plain.providers if provider.is_here}
+    held = [x for x in loads if lanes[x.lane_id].holds_thread and lanes[x.lane_id].provider_id not in here]
+    found.append(_places("Calls of this machine", plain.threads, held))
+    found.append(_here(plain, [x for x in loads if lanes[x.lane_id].provider_id in here], loads))
+    for number, quota in enumerate(plain.quotas):
+        mine = [x for x in loads if x.units.get(number)]
+        if mine:
+            one = int(quota.window.amount == 1)
+            window = UNITS_A.get(quota.window.seconds, f"{quota.window.seconds:g} s")
+            found.append(
+                Short(
+                    name=lanes[mine[0].lane_id].name if len(mine) == 1 else _name(plain, quota.provider_id),
+                    limit=f"{quota.window.amount:,} {quota.unit.removesuffix('s' * one)} a {window}",
+                    work={x.stage: float(x.units[number]) for x in mine},
+                    amount=quota.window.amount,
+                    window_s=quota.window.seconds,
+                    shortest_s=min(x.shortest_s for x in mine),
+                )
+            )
+    return found
+
+
+def _places(name: str, cap: int, loads: Sequence[Load]) -> Short:
+    return Short(name=name, limit=f"{cap} at once", work={x.stage: x.calls * x.seconds / cap for x in loads})
+
+
+def _here(plain: Plain, renders: Sequence[Load], loads: Sequence[Load]) -> Short:
+    work = {x.stage: x.calls * x.check_s / plain.places for x in loads}
+    for x in renders:
+        work[x.stage] += x.calls * x.seconds / plain.places
+    return Short(name=HERE, limit=f"{plain.places} at once", work=work)
+
+
+def _name(plain: Plain, provider_id: int) -> str:
+    return next(provider.name for provider in plain.providers if provider.id == provider_id)

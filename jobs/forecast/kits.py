@@ -1,0 +1,89 @@
+"""What it takes to do a step: its lane, what it uses there, how long it takes, what it costs, whether it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jobs.routing import OfferFacts, choose
+from jobs.settings_types import BatchSettings
+from jobs.states import Stage
+
+from . import money
+from .lanes import Lane, Market
+from .luck import Durations, Luck
+from .plain import Measured, Plain, VideoPlan
+from .road import Road
+
+
+class CannotForecast(Exception):
+    """The sentence says what stands in the way and who can change it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Kit:
+    lane: Lane
+    stage: str
+    uses: tuple[tuple[int, int], ...]  # (number of the meter, units)
+    micro: int
+    exact: bool
+    durations: Durations
+    fetch_s: float
+    check_s: float
+    fails: float  # share of files
+    misses: float  # share of calls
+    tries: int  # new ones by itself, when a file fails
+
+
+class Kits:
+    """Made once for each kind of step."""
+
+    def __init__(self, plain: Plain, market: Market, luck: Luck) -> None:
+        self.plain, self.market, self.luck = plain, market, luck
+        self.along_roads: dict[tuple[int, int], Sequence[Kit]] = {}
+        self.chances: dict[tuple[str, int], tuple[Durations, float, float]] = {}
+
+    def along(self, road: Road, plan: VideoPlan) -> Sequence[Kit]:
+        key = (id(plan.settings), plan.scenes)
+        if key not in self.along_roads:
+            by_stage = {stage: self._kit(stage, plan.settings, plan.scenes) for stage in road.stages}
+            self.along_roads[key] = [by_stage[place.stage] for place in road.places]
+        return self.along_roads[key]
+
+    def _kit(self, stage: str, settings: BatchSettings, scenes: int) -> Kit:
+        offer = offer_of(stage, settings, self.plain)
+        measured = self.plain.measured_of(stage, offer.id)
+        units = money.units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured)
+        price = self.plain.price_of(offer)
+        durations, fails, misses = self._chances(stage, offer, measured)
+        meters = [n for n, quota in enumerate(self.plain.quotas) if quota.matches(offer)]
+        uses = {n: units.get(self.plain.quotas[n].unit, 0) for n in meters}
+        return Kit(
+            lane=self.market.lanes[offer.lane_id],
+            stage=stage,
+            uses=tuple((n, need) for n, need in uses.items() if need),
+            micro=money.bill(price, units) if price else 0,
+            exact=bool(price and price.unit in money.EXACT),
+            durations=durations,
+            fetch_s=measured.fetch_s,
+            check_s=measured.check_s,
+            fails=fails,
+            misses=misses,
+            tries=settings.auto_retries,
+        )
+
+    def _chances(self, stage: str, offer: OfferFacts, measured: Measured) -> tuple[Durations, float, float]:
+        """Drawn once a run for each kind of call, however many kinds of videos make it."""
+        key = (stage, offer.id)
+        if key not in self.chances:
+            luck = self.luck
+            fails, misses = luck.rate(measured.failed, measured.judged), luck.rate(measured.missed, measured.calls)
+            self.chances[key] = (luck.durations(measured, stage), fails, misses)
+        return self.chances[key]
+
+
+def offer_of(stage: str, settings: BatchSettings, plain: Plain) -> OfferFacts:
+    offer = choose(stage, settings.offers, plain.offers)
+    if offer is None:
+        raise CannotForecast(f"No enabled provider makes this stage: {Stage(stage).label.lower()}.")
+    return offer
