@@ -95,19 +95,21 @@ class Adapter:
         """One HTTP request to the vendor, its JSON answer. `paid` marks a submit: an unclear end is then Unknown."""
         import requests  # 12 MB, which the children that draw load this module without
 
-        session = self.session or requests.Session()
+        from . import wire
+
+        session = self.session or wire.session()
         headers = {**self.headers(), **kwargs.pop("headers", {})}
-        if paid:
-            self.on_wire()
+        url = self.url + path
         try:
-            response = session.request(
-                method,
-                self.url + path,
-                timeout=(CONNECT_TIMEOUT_S, timeout_s),
-                allow_redirects=False,
-                headers=headers,
-                **kwargs,
-            )
+            with wire.announced(session, url, self.on_wire if paid else _nothing):
+                response = session.request(
+                    method,
+                    url,
+                    timeout=(CONNECT_TIMEOUT_S, timeout_s),
+                    allow_redirects=False,
+                    headers=headers,
+                    **kwargs,
+                )
         except requests.exceptions.ConnectTimeout as error:
             raise NotSent(f"{self.label} could not be reached.", detail=_plain(error)) from error
         except requests.exceptions.ConnectionError as error:

@@ -1,33 +1,62 @@
-"""How much a quota has room for. Pure arithmetic on times in seconds; shared by claim and forecast."""
+"""How much a quota has room for, and when. Pure arithmetic on times in seconds; shared by claim and forecast.
+
+`Window` and `room` answer for one moment; `Meter` keeps count while places are given away, also ahead of time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import insort
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+Use = tuple[float, int]  # (moment, units)
+
+GUARD_SHARE = 0.005  # of the window
+STRICT_SHARE = 0.03  # of the window, where one refusal costs dearly
+LEAST_GUARD_S = 0.02  # what lies between our look at the clock and the byte
+LONG_S = 600.0  # longer windows are counted by the hour, from the moment of the claim
+LONG_GUARD_S = 20.0  # a request leaves at most so much later than it was claimed
+PACE_MARGIN = 0.02  # even pacing keeps so much more distance than the quota asks for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """So many units in every stretch of `seconds`; `guard_s` keeps two clocks from disagreeing at its edge."""
+    """So many units in every stretch of `seconds`; `guard_s` keeps two clocks from disagreeing at its edge.
+
+    `paced`: no bursts either; a use of u units keeps the next away for its share of the window.
+    """
 
     amount: int
     seconds: float
     guard_s: float = 0.0
+    paced: bool = False
+
+    @property
+    def span_s(self) -> float:
+        return self.seconds + self.guard_s
+
+    def pace_s(self, units: int) -> float:
+        return min(units, self.amount) * self.seconds / self.amount * (1 + PACE_MARGIN)
 
 
-def guard_of(window_s: float) -> float:
-    """Jitter on the way can bring two requests closer together at the vendor: half a percent, at least 50 ms."""
-    return max(0.05, window_s * 0.005)
+def guard_of(window_s: float, learned_s: float = 0.0, *, strict: bool = False) -> float:
+    """How much longer than the vendor we count a use.
+
+    Two requests can come closer together at the vendor than they were here, by as much as their ways there differ:
+    half a percent of the window to begin with, and never less than what was seen.
+    """
+    least = LONG_GUARD_S if window_s > LONG_S else LEAST_GUARD_S
+    return max(least, window_s * (STRICT_SHARE if strict else GUARD_SHARE), learned_s)
 
 
-def room(window: Window, used: Sequence[tuple[float, int]], now: float, *, want: int = 1) -> tuple[int, float]:
+def room(window: Window, used: Sequence[Use], now: float, *, want: int = 1) -> tuple[int, float]:
     """(units free now, when `want` units will be free), from the (time, units) used so far, oldest first.
 
-    A use counts from its time to one window and guard later, the end not included. `want` above the whole quota
-    can never be granted in one: it is treated as the whole quota, so that nothing waits for ever.
+    A use counts from its time to one window and guard later, the end not included; one that lies ahead counts, too.
+    `want` above the whole quota can never be granted in one: it is treated as the whole quota, so that nothing waits
+    for ever.
     """
-    span = window.seconds + window.guard_s
-    live = [(at, units) for at, units in used if at + span > now]
+    live = [(at, units) for at, units in used if at + window.span_s > now]
     free = window.amount - sum(units for _, units in live)
     want = min(want, window.amount)
     if free >= want:
@@ -36,5 +65,48 @@ def room(window: Window, used: Sequence[tuple[float, int]], now: float, *, want:
     for at, units in live:
         gained += units
         if gained >= want:
-            return max(free, 0), at + span
-    return max(free, 0), now + span
+            return max(free, 0), at + window.span_s
+    return max(free, 0), now + window.span_s
+
+
+class Meter:
+    """What a window still grants. Give away in the order of moments: `at = when(units, now)`, then `take(units, at)`.
+
+    `planned` is the last use by plan (moment, units), from which even pacing counts: what left a little late does not
+    push back all that follow.
+    """
+
+    def __init__(self, window: Window, used: Iterable[Use], now: float, *, planned: Use | None = None) -> None:
+        self.window = window
+        self._uses = sorted(use for use in used if use[0] + window.span_s > now)
+        self._sum = sum(units for _, units in self._uses)
+        self._planned = planned
+
+    def when(self, units: int, now: float) -> float:
+        """The earliest moment at which so many units are free: `now` or later."""
+        at = max(now, self._free_at(units, now))
+        if self.window.paced and self._planned is not None:
+            last, before = self._planned
+            at = max(at, last + self.window.pace_s(before))
+        return at
+
+    def _free_at(self, units: int, now: float) -> float:
+        free = self.window.amount - self._sum
+        want = min(units, self.window.amount)
+        if free >= want:
+            return now
+        for at, gained in self._uses:
+            free += gained
+            if free >= want:
+                return at + self.window.span_s
+        return now + self.window.span_s
+
+    def take(self, units: int, at: float) -> None:
+        insort(self._uses, (at, units))
+        self._sum += units
+        if self._planned is None or at >= self._planned[0]:
+            self._planned = (at, units)
+
+    @property
+    def used(self) -> int:
+        return self._sum

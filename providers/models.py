@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from .limits import LONG_S
 from .types import Capability
 
+SHORTEST_S, LONGEST_S = 0.1, 31 * 86_400.0
+TWICE = "There is a quota for the same calls, unit and window already. Change the amount of that one instead."
 CAPABILITIES = [(capability.value, capability.value.capitalize()) for capability in Capability]
 
 
@@ -99,6 +103,22 @@ class Lane(Selected):
     pause_reason = models.CharField(max_length=300, blank=True)
     fastest_s = models.FloatField(null=True, editable=False)
     slowest_s = models.FloatField(null=True, editable=False)
+    jitter_s = models.FloatField(
+        default=0.0,
+        validators=[
+            MinValueValidator(0.0, "The way to the vendor varies by 0 seconds or more."),
+            MaxValueValidator(60.0, "No way varies by more than a minute. Write seconds, e.g. 0.3."),
+        ],
+        help_text="Where it is known: by how many seconds the way of a call to the vendor varies. 0: it is learned.",
+    )
+    guard_s = models.FloatField(default=0.0, editable=False)  # learned: so much closer may calls come together there
+    paced = models.BooleanField(default=False, editable=False)  # no bursts: one was refused that our log calls legal
+    paced_since = models.DateTimeField(null=True, editable=False)  # the last refusal
+    paced_times = models.PositiveSmallIntegerField(default=0, editable=False)  # bursts that were tried again in vain
+    failures_in_row = models.PositiveSmallIntegerField(default=0, editable=False)
+    failed_at = models.JSONField(default=list, editable=False)  # moments of the last minute's failures
+    broken_until = models.DateTimeField(null=True, editable=False)  # then one call is let through, to see
+    broken_times = models.PositiveSmallIntegerField(default=0, editable=False)  # in a row
 
     class Meta:
         constraints: ClassVar = [
@@ -124,17 +144,95 @@ class Quota(Selected):
         CHARACTERS = "characters", "characters"
 
     unit = models.CharField(max_length=12, choices=Unit, default=Unit.REQUESTS)
-    amount = models.PositiveIntegerField(help_text="How many units in one window.")
-    window_s = models.PositiveIntegerField(help_text="Length of the window in seconds: 60 = a minute, 86400 = a day.")
+    amount = models.PositiveIntegerField(
+        validators=[
+            MinValueValidator(1, "A quota of nothing stops every call. Write at least 1, or pause the lane instead.")
+        ],
+        help_text="How many units in one window. 1 request in a window of 0.5 s keeps calls half a second apart.",
+    )
+    window_s = models.FloatField(
+        "window, s",
+        validators=[
+            MinValueValidator(SHORTEST_S, "A window is 0.1 seconds or longer. For more calls, raise the amount, too."),
+            MaxValueValidator(LONGEST_S, "A window is at most 31 days: 2678400 seconds. For longer spans use a cap."),
+        ],
+        help_text="Length of the window in seconds: 60 = a minute, 86400 = a day; from 0.1 s to 31 days.",
+    )
+    strict = models.BooleanField(
+        default=False, help_text="One refusal costs dearly here, e.g. locks the account: keep a wider distance."
+    )
+    learned_amount = models.PositiveIntegerField(null=True, editable=False)  # the vendor said so; obeyed when lower
+    learned_at = models.DateTimeField(null=True, editable=False)
+    others_units = models.PositiveIntegerField(default=0, editable=False)  # used by others, as the vendor counted
+    others_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["provider", "capability", "window_s"]
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(amount__gt=0, window_s__gt=0), name="quota_grants_something"),
+            models.UniqueConstraint(
+                fields=["provider", "capability", "unit", "window_s"],
+                condition=Q(offer=None),
+                name="quota_once_without_offer",
+                violation_error_message=TWICE,
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "capability", "offer", "unit", "window_s"],
+                condition=~Q(offer=None),
+                name="quota_once_with_offer",
+                violation_error_message=TWICE,
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.unit} in {self.window_s} s"
+        return f"{self.amount} {self.unit} in {self.window_s:g} s"
+
+    def covers(self, lane: Lane) -> bool:
+        """Calls of this lane may count against it."""
+        same = "" in (self.capability, lane.capability) or self.capability == lane.capability
+        return same and (None in (self.offer_id, lane.offer_id) or self.offer_id == lane.offer_id)
+
+    @property
+    def granted(self) -> int:
+        """What is granted: the vendor's own word may lower the amount, never raise it."""
+        return self.amount if self.learned_amount is None else max(1, min(self.amount, self.learned_amount))
+
+    @property
+    def is_long(self) -> bool:
+        return self.window_s > LONG_S
+
+
+class Usage(models.Model):
+    """What the attempts of one hour count for, so that long windows need not add them up one by one.
+
+    Always the sum over the attempts whose `sent_at` lies in the hour, without those that were never sent. Written with
+    them, in the same transaction: under the provider's lock when they are claimed, later by differences.
+    """
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE)
+    capability = models.CharField(max_length=20, choices=CAPABILITIES)
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, null=True)
+    hour = models.DateTimeField()  # its start
+    requests = models.BigIntegerField(default=0)
+    images = models.BigIntegerField(default=0)
+    tokens = models.BigIntegerField(default=0)
+    characters = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["provider", "hour", "capability"], condition=Q(offer=None), name="usage_once_without_offer"
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "hour", "capability", "offer"],
+                condition=~Q(offer=None),
+                name="usage_once_with_offer",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["provider", "hour"], name="usage_by_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} · {self.capability} · {self.hour:%Y-%m-%d %H} h"
 
 
 class PriceQuerySet(models.QuerySet["Price"]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,12 +61,12 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
 
     def on_wire() -> None:
         failpoint("on_wire")
-        wire.append(datetime.now(UTC))
-        report_wire(ticket.attempt_id, wire[0])
+        moment = _wait_for(ticket)
+        wire.append(moment)
+        report_wire(ticket.attempt_id, moment)
 
     def work(adapter: Adapter) -> dict[str, Any]:
-        if ticket.send_by and datetime.now(UTC) > ticket.send_by:
-            raise NotSent("The thread came too late to send.")
+        _check_deadline(ticket, datetime.now(UTC))
         if stopping.is_set() and adapter.local:
             raise NotSent("Stopped before it began.")
         if adapter.local:
@@ -80,8 +81,13 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     return Answer(ticket=ticket, on_wire_at=wire[0] if wire else None, ended_at=datetime.now(UTC), **told)
 
 
-def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
-    """Asks how a job is getting on; one that was cancelled is ended first, where the vendor can."""
+def _wait_for(ticket: Ticket) -> datetime:
+    """Until its place in the vendor's window is free; the moment at which it leaves."""
+    while ticket.send_at and (seconds := (ticket.send_at - datetime.now(UTC)).total_seconds()) > 0:
+        time.sleep(min(seconds, 1.0))
+    now = datetime.now(UTC)
+    _check_deadline(ticket, now)
+    return now
 
     def work(adapter: Adapter) -> dict[str, Any]:
         if ticket.cancel:
@@ -93,8 +99,9 @@ def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
         failpoint("after_poll")
         return _told(adapter, answer)
 
-    told = _run(ticket, work, stopping=stopping)
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
+def _check_deadline(ticket: Ticket, now: datetime) -> None:
+    if ticket.send_by and now > ticket.send_by:
+        raise NotSent("The thread came too late to send.")
 
 
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
@@ -204,7 +211,6 @@ def _store(adapter: Adapter, output: Output) -> Stored:
 def _session() -> requests.Session:
     """One per thread; no proxy, no .netrc."""
     if not hasattr(_threads, "session"):
-        _threads.session = requests.Session()
-        _threads.session.trust_env = False
+        _threads.session = wire.session()
     session: requests.Session = _threads.session
     return session

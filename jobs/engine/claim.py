@@ -6,30 +6,21 @@ reserve their money. Claiming is intending to send: no more is claimed than ther
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Value
+from django.db.models import Count, Exists, OuterRef, Q
 
-from jobs.models import Attempt, Batch, Budget, Step, Video, Worker
-from jobs.pipeline import sha256
+from jobs.models import Batch, Step, Worker
 from jobs.states import IN_FLIGHT, State
 from jobs.transactions import atomically
-from providers import registry
-from providers.limits import Window, guard_of, room
-from providers.models import Lane, Offer, Price, Provider, Quota
-from providers.types import Request
+from providers.models import Offer, Provider
 
-from . import books
+from .desk import Claim, Desk
 from .failpoints import failpoint
-from .requests import Ticket, as_sent, request_of
-from .rows import JsonText, insert_rows, light
+from .rows import light
 
-LEASE_MARGIN_S = 30.0
 STEP_FIELDS = (
     "id",
     "batch_id",
@@ -43,34 +34,24 @@ STEP_FIELDS = (
     "rank",
     "fence",
 )
-SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
 BATCH_FIELDS = ("id", "project_id", "priority", "weight", "width", "open_gate", "gate_opens_at")
-# What an attempt says before anything is known of it.
-NOTHING_YET = {
-    "outcome": Attempt.Outcome.NONE.value,
-    "external_id": "",
-    "message": "",
-    "tokens": 0,
-    "units": JsonText("{}"),
-    "cost_micro": 0,
-}
-
-
-@dataclass(slots=True)
-class Claim:
-    """What was claimed, and when there may be room for more (None: nothing waits for time)."""
-
-    tickets: list[Ticket] = field(default_factory=list)
-    next_at: datetime | None = None
-    held_by: str = ""  # the sentence of what keeps ready steps waiting, for the pages
-
-    def wait_until(self, moment: datetime) -> None:
-        self.next_at = moment if self.next_at is None else min(self.next_at, moment)
 
 
 @atomically
-def claim(slug: str, worker: Worker, places: int, clock: Callable[[], datetime], *, alone_only: bool = False) -> Claim:
-    """Claims at most `places` steps of a provider. `alone_only`: just steps that once ended a process, one of them."""
+def claim(
+    slug: str,
+    worker: Worker,
+    places: int,
+    clock: Callable[[], datetime],
+    *,
+    alone_only: bool = False,
+    ahead_s: float = 0.0,
+) -> Claim:
+    """Claims at most `places` steps of a provider, and says when the next place comes free.
+
+    `ahead_s`: also such whose moment is up to so far ahead; their tickets say when they may leave. `alone_only`: just
+    steps that once ended a process, one of them.
+    """
     provider = Provider.objects.select_for_update().get(slug=slug)
     now = clock()  # read once, after the lock is held
     result = Claim()
@@ -78,7 +59,7 @@ def claim(slug: str, worker: Worker, places: int, clock: Callable[[], datetime],
         if provider.paused_until:
             result.wait_until(provider.paused_until)
         return result
-    desk = _Desk(provider, now, result)
+    desk = Desk(provider, now, result, ahead_s)
     queue = _Queue(provider, list(desk.open_lanes), now, alone_only=alone_only)
     steps: list[Step] = []
     most = 1 if alone_only else places
@@ -162,218 +143,3 @@ class _Queue:
         for step in found:
             if step.pk not in self.seen:
                 self.full.setdefault(step.batch_id, set()).add((step.lane_id, step.offer_id))
-
-
-@dataclass(slots=True)
-class _Meter:
-    """What is left of one quota within this claim."""
-
-    quota: Quota
-    used: list[tuple[float, int]]  # (moment, units), oldest first
-
-    def wait(self, units: int, now: datetime) -> datetime | None:
-        """When there is room for so many units; None: now. More than the whole quota waits for the whole quota."""
-        need = min(units, self.quota.amount)
-        window = Window(amount=self.quota.amount, seconds=self.quota.window_s, guard_s=guard_of(self.quota.window_s))
-        left, next_at = room(window, self.used, now.timestamp(), want=need)
-        return None if left >= need else datetime.fromtimestamp(next_at, UTC)
-
-    def take(self, units: int, now: datetime) -> None:
-        self.used.append((now.timestamp(), units))
-
-
-class _Admitted(NamedTuple):
-    request: Request  # with the tag of its attempt
-    units: dict[str, int]
-    price: Price
-    micro: int
-
-
-class _Desk:
-    """One claim's view of a provider: lanes, meters, prices, caps."""
-
-    def __init__(self, provider: Provider, now: datetime, result: Claim) -> None:
-        self.provider, self.now, self.result = provider, now, result
-        self.adapter = registry.get(provider.slug)
-        live = Attempt.objects.filter(provider=provider, ended_at=None)
-        self.in_flight = Counter(
-            {row["lane"]: row["n"] for row in live.values("lane").annotate(n=Count("pk")).order_by()}
-        )
-        self.open_lanes: dict[int, Lane] = {}
-        for lane in Lane.objects.filter(provider=provider):
-            if lane.paused_until and lane.paused_until > now:
-                result.wait_until(lane.paused_until)
-            elif not lane.paused and (lane.max_in_flight is None or self.in_flight[lane.pk] < lane.max_in_flight):
-                self.open_lanes[lane.pk] = lane
-        self.meters = [self._read(quota) for quota in Quota.objects.filter(provider=provider).order_by()]
-        self.prices: list[Price] = books.valid_prices(provider.pk, now)
-        self.price_of: dict[tuple[str, int | None], Price | None] = {}
-        self.budgets: Sequence[Budget] | None = None
-        self.admitted: dict[int, _Admitted] = {}
-
-    def _read(self, quota: Quota) -> _Meter:
-        """Usage is the sum over the provider's own attempts; one not on the wire yet counts as sent now."""
-        back = quota.window_s + guard_of(quota.window_s) + self.adapter_longest_s()
-        rows = Attempt.objects.filter(provider=self.provider, sent_at__gt=self.now - timedelta(seconds=back)).exclude(
-            outcome=Attempt.Outcome.NOT_SENT
-        )
-        if quota.capability:
-            rows = rows.filter(capability=quota.capability)
-        if quota.offer_id:
-            rows = rows.filter(offer=quota.offer_id)
-        units = F(quota.unit) if quota.unit != Quota.Unit.REQUESTS else Value(1)
-        used = []
-        for on_wire_at, ended_at, sent_at, n in rows.values_list("on_wire_at", "ended_at", "sent_at", units):
-            at = on_wire_at or (sent_at if ended_at else self.now)
-            used.append((at.timestamp(), n))
-        return _Meter(quota, sorted(used))
-
-    def adapter_longest_s(self) -> float:
-        return max((self.adapter.deadline_of(c) for c in self.adapter.capabilities), default=60.0)
-
-    def admit(self, steps: list[Step]) -> list[Step]:
-        """Those of the steps for which every quota, cap and budget has room."""
-        admitted: list[Step] = []
-        if self.budgets is None:
-            self.budgets = books.lock_budgets(self.now)
-        for step in steps:
-            if not self._has_place(step):
-                continue
-            request = request_of(step, tag=uuid.uuid4().hex)
-            units = books.most_units(request)
-            meters = [m for m in self.meters if m.quota.matches(request.capability, step.offer_id)]
-            waits = [at for meter in meters if (at := meter.wait(_need(meter, units), self.now))]
-            if waits:
-                self.result.wait_until(max(waits))
-                continue
-            price = self._price(request.capability, step.offer_id)
-            if price is None:
-                self.result.held_by = f"{self.provider} has no price for {request.capability}: no price, no call."
-                continue
-            micro = books.cost(price, units)
-            full = books.admit(
-                self.budgets,
-                micro=micro,
-                project_id=step.batch.project_id,
-                batch_id=step.batch_id,
-                provider_id=self.provider.pk,
-            )
-            if full:
-                self.result.held_by = f"{full} is used up."
-                continue
-            for meter in meters:
-                meter.take(_need(meter, units), self.now)
-            self.in_flight[step.lane_id] += 1
-            self.admitted[step.pk] = _Admitted(request=request, units=units, price=price, micro=micro)
-            admitted.append(step)
-        return admitted
-
-    def _price(self, capability: str, offer_id: int | None) -> Price | None:
-        kind = (capability, offer_id)
-        if kind not in self.price_of:
-            self.price_of[kind] = books.price_for(self.prices, capability, offer_id)
-        return self.price_of[kind]
-
-    def is_full(self) -> bool:
-        cap = self.provider.max_in_flight
-        return cap is not None and self.in_flight.total() >= cap
-
-    def _has_place(self, step: Step) -> bool:
-        most = self.open_lanes[step.lane_id].max_in_flight
-        return (most is None or self.in_flight[step.lane_id] < most) and not self.is_full()
-
-    def write(self, steps: list[Step], worker: Worker) -> None:
-        """Marks the steps, then writes what is intended. Steps that were cancelled meanwhile fall out here."""
-        ours = _take(steps, worker, self.now, self._lease)
-        if not ours:
-            return
-        keys = self._insert_attempts(ours)
-        self.result.tickets += [self._ticket(step, keys[step.pk]) for step in ours]
-        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now, caps=bool(self.budgets))
-        Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
-            started_at=self.now, state=Video.State.RUNNING
-        )
-
-    def _lease(self, step: Step) -> float:
-        return (
-            self.adapter.deadline_of(self.admitted[step.pk].request.capability)
-            + SEND_WITHIN.total_seconds()
-            + LEASE_MARGIN_S
-        )
-
-    def _insert_attempts(self, steps: Sequence[Step]) -> dict[int, int]:
-        """Returns the ids of the attempts by those of the steps."""
-        rows = [self._attempt(step) for step in steps]
-        insert_rows(Attempt, tuple(rows[0]), [tuple(row.values()) for row in rows])
-        written = Attempt.objects.filter(tag__in=[row["tag"] for row in rows])
-        return dict(written.values_list("step_id", "pk"))
-
-    def _attempt(self, step: Step) -> dict[str, Any]:
-        admitted = self.admitted[step.pk]
-        sent = as_sent(admitted.request)
-        return {
-            "step_id": step.pk,
-            "no": step.fence,
-            "lane_id": step.lane_id,
-            "offer_id": step.offer_id,
-            "capability": admitted.request.capability.value,
-            "tag": admitted.request.tag,
-            "request": JsonText(sent),
-            "request_hash": sha256(sent),
-            "images": admitted.units.get("images", 0),
-            "characters": admitted.units.get("characters", 0),
-            "price_id": admitted.price.pk,
-            "reserved_micro": admitted.micro,
-            "provider_id": self.provider.pk,
-            "sent_at": self.now,
-            "send_deadline": self.now + SEND_WITHIN,
-            **NOTHING_YET,
-        }
-
-    def _ticket(self, step: Step, attempt_id: int) -> Ticket:
-        return Ticket(
-            step_id=step.pk,
-            fence=step.fence,
-            stage=step.stage,
-            slug=self.provider.slug,
-            request=self.admitted[step.pk].request,
-            options=self.provider.options,
-            attempt_id=attempt_id,
-            send_by=self.now + SEND_WITHIN,
-        )
-
-    def _reserve(self, step: Step, attempt_id: int) -> books.Move:
-        micro = self.admitted[step.pk].micro
-        return books.reserved(
-            books.Charge(pk=attempt_id, provider_id=self.provider.pk, reserved_micro=micro), step.batch
-        )
-
-
-def _need(meter: _Meter, units: dict[str, int]) -> int:
-    return 1 if meter.quota.unit == Quota.Unit.REQUESTS else units.get(meter.quota.unit, 0)
-
-
-def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:
-    """READY to CLAIMED with a new fence; returns those that are ours now."""
-    by_lease: dict[float, list[Step]] = {}
-    for step in steps:
-        by_lease.setdefault(lease_s(step), []).append(step)
-    ours: list[Step] = []
-    for seconds, group in by_lease.items():
-        ids = [step.pk for step in group]
-        count = Step.objects.filter(pk__in=ids, state=State.READY).update(
-            state=State.CLAIMED,
-            fence=F("fence") + 1,
-            owner=worker.pk,
-            lease_until=now + timedelta(seconds=seconds),
-            crash_count=F("crash_count") + 1,
-            message="",
-        )
-        if count != len(group):
-            mine = Step.objects.filter(pk__in=ids, state=State.CLAIMED, owner=worker.pk)
-            kept = dict(mine.values_list("pk", "fence"))
-            group = [step for step in group if kept.get(step.pk) == step.fence + 1]
-        for step in group:
-            step.fence += 1
-        ours.extend(group)
-    return sorted(ours, key=lambda step: step.rank)

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5  # for news from other processes
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
+AHEAD_S = 0.5  # places are claimed so long before their moment, …
+STAMPED_S = 0.03  # after news from the wire: what is claimed next may leave earlier than was thought
+WAKE_AHEAD_S = 0.25  # … beginning with the first that is so near: threads and connections are ready by then
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
 
@@ -207,24 +210,25 @@ class Drive:
         begun = 0
         ready = Step.objects.filter(provider=OuterRef("pk"), state=State.READY, not_before__lte=now, crash_count=0)
         for slug in Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("pk"):
-            if self._is_mine(slug) and self.pool.idle and self.retry_at.get(slug, now) <= now:
+            if self._is_mine(slug) and self.pool.idle and slug not in self.retry_at:
                 begun += self._claim(slug, self.pool.idle)
         return begun
 
     def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
-        claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only)
+        claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only, ahead_s=AHEAD_S)
         if claimed.tickets:
             failpoint("after_claim")
         if alone_only:
             self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
         else:
-            self.retry_at.pop(slug, None)
             if claimed.next_at and len(claimed.tickets) < places:
                 # Not beyond the next look: another lane may get work, or an admin make room, before that moment.
-                self.retry_at[slug] = min(claimed.next_at, self.clock() + timedelta(seconds=LOOK_EVERY_S))
+                early = claimed.next_at - timedelta(seconds=WAKE_AHEAD_S)
+                self.retry_at[slug] = min(early, self.clock() + timedelta(seconds=LOOK_EVERY_S))
         paid = not registry.get(slug).local
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket), paid=paid)
+        self.retry_at = {slug: moment for slug, moment in self.retry_at.items() if moment > now}
         return len(claimed.tickets)
 
     def _submitting(self, ticket: Ticket) -> Callable[[], calls.Answer]:
@@ -313,7 +317,7 @@ class Drive:
         if busy:
             return 0.02
         now = self.clock()
-        soon = [moment for moment in self.retry_at.values() if moment > now]
+        soon = self.retry_at.values() if self.pool.idle else ()
         nearest = Step.objects.filter(
             state__in=(State.RUNNING, State.READY), not_before__gt=now, not_before__lt=now + timedelta(seconds=1)
         ).aggregate(at=Min("not_before"))["at"]
@@ -323,6 +327,8 @@ class Drive:
 
     def _has_waiting(self) -> bool:
         """Something is out at a vendor, or becomes due within a minute."""
+            again = now + timedelta(seconds=STAMPED_S)
+            self.retry_at = {slug: min(moment, again) for slug, moment in self.retry_at.items()}
         soon = Step.objects.filter(not_before__lt=self.clock() + timedelta(seconds=60))
         out = [State.RUNNING, State.FETCHING, State.CHECKING, State.UNKNOWN, State.CLAIMED]
         return soon.filter(Q(state__in=out) | Q(state=State.READY, not_before__gt=self.clock())).exists()

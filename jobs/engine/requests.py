@@ -32,6 +32,8 @@ class Ticket:
     external_id: str = ""
     cancel: bool = False  # the job is to be ended where the vendor can
     send_by: datetime | None = None
+    lane_id: int = 0
+    send_at: datetime | None = None  # not before: its place in the vendor's window comes free then
     links: tuple[dict[str, str], ...] = ()
 
 

@@ -132,7 +132,8 @@ def test_a_window_counts_from_the_wire_and_what_is_not_there_yet_counts_as_now(m
     batch_of(2)
     Quota.objects.create(provider=vendor, amount=1, window_s=10)
     claimed(me)
-    assert claimed(me, now=NOW + timedelta(seconds=60)).tickets == []
+    assert claimed(me, now=NOW + timedelta(seconds=19)).tickets == []
+    assert claimed(me, now=NOW + timedelta(seconds=30)).tickets == []  # it left before its deadline, if at all
     Attempt.objects.update(on_wire_at=NOW + timedelta(seconds=15))
     assert claimed(me, now=NOW + timedelta(seconds=25)).tickets == []
     assert len(claimed(me, now=NOW + timedelta(seconds=25.06)).tickets) == 1

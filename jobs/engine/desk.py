@@ -1,0 +1,272 @@
+"""One claim's view of a provider: which lanes are open, what quotas and caps still grant; and what it writes."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Count, F, Max
+
+from jobs.models import Attempt, Budget, Step, Video, Worker
+from jobs.pipeline import sha256
+from jobs.states import State
+from providers import registry
+from providers.models import Lane, Price, Provider
+from providers.types import Request
+
+from . import books
+from .meters import SEND_WITHIN, UNITS, QuotaMeter, count_usage, hour_of, read_meters
+from .requests import CAPABILITY_OF, Ticket, as_sent, request_of
+from .rows import JsonText, insert_rows
+
+LEASE_MARGIN_S = 30.0
+# What an attempt says before anything is known of it.
+NOTHING_YET = {
+    "outcome": Attempt.Outcome.NONE.value,
+    "external_id": "",
+    "message": "",
+    "units": JsonText("{}"),
+    "cost_micro": 0,
+}
+
+
+@dataclass(slots=True)
+class Claim:
+    """What was claimed, and when there may be room for more (None: nothing waits for time)."""
+
+    tickets: list[Ticket] = field(default_factory=list)
+    next_at: datetime | None = None
+    held_by: str = ""  # the sentence of what keeps ready steps waiting, for the pages
+
+    def wait_until(self, moment: datetime) -> None:
+        self.next_at = moment if self.next_at is None else min(self.next_at, moment)
+
+
+class _Admitted(NamedTuple):
+    request: Request  # with the tag of its attempt
+    units: dict[str, int]
+    price: Price
+    micro: int
+    at: datetime  # when it may leave
+
+
+class Desk:
+    """Places are given away up to `ahead_s` before their moment, so that all is ready when it comes."""
+
+    def __init__(self, provider: Provider, now: datetime, result: Claim, ahead_s: float) -> None:
+        self.provider, self.now, self.result, self.ahead_s = provider, now, result, ahead_s
+        self.adapter = registry.get(provider.slug)
+        self.in_flight: Counter[int] = Counter()
+        self.open_lanes: dict[int, Lane] = {}
+        self.most: dict[int, int | None] = {}  # lane -> calls and jobs at once
+        lanes = self._read_lanes()
+        self.meters = read_meters(provider, lanes, now)
+        self.of_kind: dict[tuple[str, int | None], list[QuotaMeter]] = {}
+        self.prices: list[Price] = books.valid_prices(provider.pk, now)
+        self.price_of: dict[tuple[str, int | None], Price | None] = {}
+        self.budgets: Sequence[Budget] | None = None
+        self.admitted: dict[int, _Admitted] = {}
+
+    def _read_lanes(self) -> list[Lane]:
+        live = Attempt.objects.filter(provider=self.provider, ended_at=None).values("lane")
+        latest: dict[int, datetime] = {}
+        for row in live.annotate(n=Count("pk"), latest=Max("sent_at")).order_by():
+            self.in_flight[row["lane"]], latest[row["lane"]] = row["n"], row["latest"]
+        lanes = list(Lane.objects.filter(provider=self.provider))
+        for lane in lanes:
+            until = max((at for at in (lane.paused_until, lane.broken_until) if at and at > self.now), default=None)
+            if until:
+                self.result.wait_until(until)
+            elif not lane.paused and self._opens(lane, latest.get(lane.pk)):
+                self.open_lanes[lane.pk] = lane
+        return lanes
+
+    def _opens(self, lane: Lane, latest: datetime | None) -> bool:
+        """One that broke lets a single call through, and no more until that has come back."""
+        most = lane.max_in_flight
+        if lane.broken_until:
+            if latest and latest >= lane.broken_until:
+                return False
+            one_more = self.in_flight[lane.pk] + 1
+            most = one_more if most is None else min(most, one_more)
+        self.most[lane.pk] = most
+        return most is None or self.in_flight[lane.pk] < most
+
+    def admit(self, steps: list[Step]) -> list[Step]:
+        """Those of the steps for which every quota, cap and budget has room."""
+        admitted: list[Step] = []
+        if self.budgets is None:
+            self.budgets = books.lock_budgets(self.now)
+        for step in steps:
+            meters = self._meters_of(CAPABILITY_OF[step.stage], step.offer_id)
+            if not self._has_place(step) or any(meter.is_waiting for meter in meters):
+                continue
+            request = request_of(step, tag=uuid.uuid4().hex)
+            units = books.most_units(request)
+            at = self._when(meters, units)
+            if at is None:
+                continue
+            price = self._price(request.capability, step.offer_id)
+            if price is None:
+                self.result.held_by = f"{self.provider} has no price for {request.capability}: no price, no call."
+                continue
+            micro = books.cost(price, units)
+            full = books.admit(
+                self.budgets,
+                micro=micro,
+                project_id=step.batch.project_id,
+                batch_id=step.batch_id,
+                provider_id=self.provider.pk,
+            )
+            if full:
+                self.result.held_by = f"{full} is used up."
+                continue
+            for meter in meters:
+                meter.take(units, at.timestamp())
+            self.in_flight[step.lane_id] += 1
+            self.admitted[step.pk] = _Admitted(request=request, units=units, price=price, micro=micro, at=at)
+            admitted.append(step)
+        return admitted
+
+    def _meters_of(self, capability: str, offer_id: int | None) -> list[QuotaMeter]:
+        kind = (capability, offer_id)
+        if kind not in self.of_kind:
+            self.of_kind[kind] = [meter for meter in self.meters if meter.quota.matches(*kind)]
+        return self.of_kind[kind]
+
+    def _when(self, meters: Sequence[QuotaMeter], units: dict[str, int]) -> datetime | None:
+        """When it may leave; None if that is too far ahead: then nobody overtakes it at what it waits for."""
+        now = self.now.timestamp()
+        moments = [(meter.when(units, self.now), meter) for meter in meters]
+        late = [(at, meter) for at, meter in moments if at > now + meter.ahead_s(self.ahead_s)]
+        for _, meter in late:
+            meter.is_waiting = True
+        at = max((at for at, _ in moments), default=now)
+        if late:
+            self.result.wait_until(datetime.fromtimestamp(at, UTC))
+            return None
+        return datetime.fromtimestamp(at, UTC) if at > now else self.now
+
+    def _price(self, capability: str, offer_id: int | None) -> Price | None:
+        kind = (capability, offer_id)
+        if kind not in self.price_of:
+            self.price_of[kind] = books.price_for(self.prices, capability, offer_id)
+        return self.price_of[kind]
+
+    def is_full(self) -> bool:
+        cap = self.provider.max_in_flight
+        return cap is not None and self.in_flight.total() >= cap
+
+    def _has_place(self, step: Step) -> bool:
+        most = self.most[step.lane_id]
+        return (most is None or self.in_flight[step.lane_id] < most) and not self.is_full()
+
+    # -- what is written -------------------------------------------------------------------------
+
+    def write(self, steps: list[Step], worker: Worker) -> None:
+        """Marks the steps, then writes what is intended. Steps that were cancelled meanwhile fall out here."""
+        ours = _take(steps, worker, self.now, self._lease)
+        if not ours:
+            return
+        keys = self._insert_attempts(ours)
+        self.result.tickets += [self._ticket(step, keys[step.pk]) for step in ours]
+        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now, caps=bool(self.budgets))
+        Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
+            started_at=self.now, state=Video.State.RUNNING
+        )
+
+    def _lease(self, step: Step) -> float:
+        return (
+            self.adapter.deadline_of(self.admitted[step.pk].request.capability)
+            + self.ahead_s
+            + SEND_WITHIN.total_seconds()
+            + LEASE_MARGIN_S
+        )
+
+    def _insert_attempts(self, steps: Sequence[Step]) -> dict[int, int]:
+        """Returns the ids of the attempts by those of the steps."""
+        rows = [self._attempt(step) for step in steps]
+        insert_rows(Attempt, tuple(rows[0]), [tuple(row.values()) for row in rows])
+        counts: dict[tuple[str, int | None, datetime], dict[str, int]] = {}
+        for row in rows:
+            hour = counts.setdefault((row["capability"], row["offer_id"], hour_of(row["sent_at"])), {"requests": 0})
+            hour["requests"] += 1
+            for unit in UNITS:
+                hour[unit] = hour.get(unit, 0) + row[unit]
+        count_usage(self.provider.pk, counts)
+        written = Attempt.objects.filter(tag__in=[row["tag"] for row in rows])
+        return dict(written.values_list("step_id", "pk"))
+
+    def _attempt(self, step: Step) -> dict[str, Any]:
+        admitted = self.admitted[step.pk]
+        sent = as_sent(admitted.request)
+        return {
+            "step_id": step.pk,
+            "no": step.fence,
+            "lane_id": step.lane_id,
+            "offer_id": step.offer_id,
+            "capability": admitted.request.capability.value,
+            "tag": admitted.request.tag,
+            "request": JsonText(sent),
+            "request_hash": sha256(sent),
+            "images": admitted.units.get("images", 0),
+            "tokens": admitted.units.get("tokens", 0),
+            "characters": admitted.units.get("characters", 0),
+            "price_id": admitted.price.pk,
+            "reserved_micro": admitted.micro,
+            "provider_id": self.provider.pk,
+            "sent_at": admitted.at,
+            "send_deadline": admitted.at + SEND_WITHIN,
+            **NOTHING_YET,
+        }
+
+    def _ticket(self, step: Step, attempt_id: int) -> Ticket:
+        admitted = self.admitted[step.pk]
+        return Ticket(
+            step_id=step.pk,
+            fence=step.fence,
+            stage=step.stage,
+            slug=self.provider.slug,
+            request=admitted.request,
+            options=self.provider.options,
+            attempt_id=attempt_id,
+            lane_id=step.lane_id,
+            send_at=admitted.at,
+            send_by=admitted.at + SEND_WITHIN,
+        )
+
+    def _reserve(self, step: Step, attempt_id: int) -> books.Move:
+        micro = self.admitted[step.pk].micro
+        return books.reserved(
+            books.Charge(pk=attempt_id, provider_id=self.provider.pk, reserved_micro=micro), step.batch
+        )
+
+
+def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:
+    """READY to CLAIMED with a new fence; returns those that are ours now."""
+    by_lease: dict[float, list[Step]] = {}
+    for step in steps:
+        by_lease.setdefault(lease_s(step), []).append(step)
+    ours: list[Step] = []
+    for seconds, group in by_lease.items():
+        ids = [step.pk for step in group]
+        count = Step.objects.filter(pk__in=ids, state=State.READY).update(
+            state=State.CLAIMED,
+            fence=F("fence") + 1,
+            owner=worker.pk,
+            lease_until=now + timedelta(seconds=seconds),
+            crash_count=F("crash_count") + 1,
+            message="",
+        )
+        if count != len(group):
+            mine = Step.objects.filter(pk__in=ids, state=State.CLAIMED, owner=worker.pk)
+            kept = dict(mine.values_list("pk", "fence"))
+            group = [step for step in group if kept.get(step.pk) == step.fence + 1]
+        for step in group:
+            step.fence += 1
+        ours.extend(group)
+    return sorted(ours, key=lambda step: step.rank)

@@ -1,0 +1,181 @@
+"""The quotas of a provider with what has been used of them, read from the attempts under the provider's lock.
+
+Windows of up to ten minutes are the sum over the attempts in them. Longer ones take whole hours from `Usage`, and look
+at single attempts only when the window is full, to know when the oldest of them leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from django.db.models import F, Sum, Value
+
+from jobs.models import Attempt
+from providers.limits import LONG_S, Meter, Use, Window, guard_of
+from providers.models import Lane, Provider, Quota, Usage
+
+SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
+AHEAD_OF_US_S = 5.0  # a moment that lies further ahead than any claim was written by a clock that was wrong
+UNITS = ("images", "tokens", "characters")
+HOUR = timedelta(hours=1)
+
+
+class Counts(Protocol):
+    def when(self, units: int, now: float) -> float: ...
+    def take(self, units: int, at: float) -> None: ...
+
+
+class Sent(NamedTuple):
+    """What an attempt counts for."""
+
+    sent_at: datetime
+    on_wire_at: datetime | None
+    capability: str
+    offer_id: int | None
+    images: int
+    tokens: int
+    characters: int
+
+    def units(self, unit: str) -> int:
+        return 1 if unit == Quota.Unit.REQUESTS else int(getattr(self, unit))
+
+    def moment(self, now: datetime) -> float:
+        """On the wire; what is not there yet leaves now at the earliest, and never after its deadline."""
+        at = self.on_wire_at or min(max(self.sent_at, now), self.sent_at + SEND_WITHIN)
+        return at.timestamp()
+
+
+class QuotaMeter:
+    """What one quota still grants within this claim. `is_waiting`: somebody waits for it, and nobody overtakes."""
+
+    def __init__(self, quota: Quota, counts: Counts) -> None:
+        self.quota, self.counts, self.is_waiting = quota, counts, False
+
+    def need(self, units: dict[str, int]) -> int:
+        return 1 if self.quota.unit == Quota.Unit.REQUESTS else units.get(self.quota.unit, 0)
+
+    def when(self, units: dict[str, int], now: datetime) -> float:
+        need = self.need(units)
+        return self.counts.when(need, now.timestamp()) if need else now.timestamp()
+
+    def take(self, units: dict[str, int], at: float) -> None:
+        if need := self.need(units):
+            self.counts.take(need, at)
+
+    def ahead_s(self, most_s: float) -> float:
+        """How far ahead places are given away: only as long as nothing that is still to leave decides about them."""
+        return min(most_s, self.quota.window_s / 2)
+
+
+def window_of(quota: Quota, lanes: Iterable[Lane]) -> Window:
+    """As the vendor may see it: the guard is the widest of the lanes it covers, and one that is paced paces all."""
+    covered = [lane for lane in lanes if quota.covers(lane)]
+    learned = max((max(lane.guard_s, lane.jitter_s) for lane in covered), default=0.0)
+    return Window(
+        amount=quota.granted,
+        seconds=quota.window_s,
+        guard_s=guard_of(quota.window_s, learned, strict=quota.strict),
+        paced=not quota.is_long and any(lane.paced for lane in covered),
+    )
+
+
+def read_meters(provider: Provider, lanes: Sequence[Lane], now: datetime) -> list[QuotaMeter]:
+    quotas = list(Quota.objects.filter(provider=provider).order_by())
+    windows = [(quota, window_of(quota, lanes)) for quota in quotas]
+    spans = [window.span_s for _, window in windows if window.seconds <= LONG_S]
+    sent = _sent(provider, max(spans), now) if spans else []
+    return [
+        QuotaMeter(quota, _Hours(quota, window, now) if quota.is_long else _meter(quota, window, sent, now))
+        for quota, window in windows
+    ]
+
+
+def _sent(provider: Provider, span_s: float, now: datetime) -> list[Sent]:
+    since = now - timedelta(seconds=span_s) - SEND_WITHIN
+    rows = Attempt.objects.filter(provider=provider, sent_at__gt=since).exclude(outcome=Attempt.Outcome.NOT_SENT)
+    return list(map(Sent._make, rows.values_list(*Sent._fields).order_by()))
+
+
+def _meter(quota: Quota, window: Window, sent: Iterable[Sent], now: datetime) -> Meter:
+    latest = now.timestamp() + AHEAD_OF_US_S
+    mine = [one for one in sent if quota.matches(one.capability, one.offer_id)]
+    used: list[Use] = [(one.moment(now), one.units(quota.unit)) for one in mine]
+    last = max(mine, key=lambda one: one.sent_at, default=None) if window.paced else None
+    planned = (last.sent_at.timestamp(), last.units(quota.unit)) if last else None
+    if quota.others_at and quota.others_units:
+        used.append((quota.others_at.timestamp(), quota.others_units))
+    return Meter(window, [use for use in used if use[0] <= latest], now.timestamp(), planned=planned)
+
+
+class _Hours:
+    """A long window. Its sum is that of all hours it touches; only if that is too much, it looks more closely."""
+
+    def __init__(self, quota: Quota, window: Window, now: datetime) -> None:
+        self.quota, self.window, self.now = quota, window, now
+        since = now - timedelta(seconds=window.span_s)
+        rows = Usage.objects.filter(provider=quota.provider_id, hour__gt=since - HOUR)
+        if quota.capability:
+            rows = rows.filter(capability=quota.capability)
+        if quota.offer_id:
+            rows = rows.filter(offer=quota.offer_id)
+        by_hour = rows.values_list("hour").annotate(n=Sum(quota.unit)).order_by("hour")
+        self.hours: list[tuple[datetime, int]] = [(hour, units) for hour, units in by_hour if units]
+        self.given: list[Use] = []  # in this claim
+        self.taken = sum(units for _, units in self.hours)
+        if quota.others_at and quota.others_units and quota.others_at > since:
+            self.taken += quota.others_units
+        self.closely: Meter | None = None
+
+    def when(self, units: int, now: float) -> float:
+        if self.closely is None and self.taken + min(units, self.window.amount) <= self.window.amount:
+            return now
+        if self.closely is None:
+            self.closely = Meter(self.window, self._uses(), now)
+        return self.closely.when(units, now)
+
+    def take(self, units: int, at: float) -> None:
+        self.taken += units
+        self.given.append((at, units))
+        if self.closely is not None:
+            self.closely.take(units, at)
+
+    def _uses(self) -> list[Use]:
+        """The oldest hour one by one; later ones each in one piece, which leaves when the last of it can have left."""
+        found = list(self.given)
+        for n, (hour, units) in enumerate(self.hours):
+            if n == 0:
+                found += self._one_by_one(hour)
+            else:
+                found.append((min(hour + HOUR, max(self.now, hour)).timestamp(), units))
+        if self.quota.others_at and self.quota.others_units:
+            found.append((self.quota.others_at.timestamp(), self.quota.others_units))
+        return found
+
+    def _one_by_one(self, hour: datetime) -> list[Use]:
+        since = max(hour, self.now - timedelta(seconds=self.window.span_s))
+        rows = Attempt.objects.filter(provider=self.quota.provider_id, sent_at__gte=since, sent_at__lt=hour + HOUR)
+        rows = rows.exclude(outcome=Attempt.Outcome.NOT_SENT)
+        if self.quota.capability:
+            rows = rows.filter(capability=self.quota.capability)
+        if self.quota.offer_id:
+            rows = rows.filter(offer=self.quota.offer_id)
+        units = Value(1) if self.quota.unit == Quota.Unit.REQUESTS else F(self.quota.unit)
+        return [(at.timestamp(), n) for at, n in rows.values_list("sent_at", units).order_by()]
+
+
+def hour_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def count_usage(provider_id: int, counts: dict[tuple[str, int | None, datetime], dict[str, int]]) -> None:
+    """Adds to the hours: (capability, offer, hour) -> {column: units, may be negative}; makes the missing rows.
+
+    Making is safe under the provider's lock, which a claim holds; whoever corrects an hour finds its row there.
+    """
+    for (capability, offer_id, hour), units in counts.items():
+        changes = {name: F(name) + n for name, n in units.items() if n}
+        mine = Usage.objects.filter(provider=provider_id, capability=capability, offer=offer_id, hour=hour)
+        if changes and not mine.update(**changes):
+            Usage.objects.create(provider_id=provider_id, capability=capability, offer_id=offer_id, hour=hour, **units)

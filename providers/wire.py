@@ -1,0 +1,90 @@
+"""HTTP connections that are ready before their moment: connected, request built, then one look at the clock, then out.
+
+Who counts requests has to know when one leaves, and who sends at a given moment must not build, look up names or shake
+hands in it. So the announcement comes from the connection itself, right before its first byte.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_thread = threading.local()
+
+
+class _Announcing:
+    """Mixed into a connection. Its `send` is the only place that writes to the socket."""
+
+    sock: Any
+    is_connected: bool
+
+    def connect(self) -> None: ...
+
+    def send(self, data: Any) -> None:
+        leaving: Callable[[], None] | None = getattr(_thread, "leaving", None)
+        if leaving is not None:
+            _thread.leaving = None
+            is_old = self.sock is not None
+            if not is_old:
+                self.connect()
+            leaving()
+            if is_old and not self.is_connected:  # closed by the vendor meanwhile: what is written now gets no answer
+                self.sock.close()
+                self.connect()
+        super().send(data)  # type: ignore[misc]
+
+
+class _Connection(_Announcing, HTTPConnection):
+    def connect(self) -> None:
+        HTTPConnection.connect(self)
+
+
+class _SecureConnection(_Announcing, HTTPSConnection):
+    def connect(self) -> None:
+        HTTPSConnection.connect(self)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def session() -> requests.Session:
+    """No proxy, no .netrc; announces what it sends."""
+    made = requests.Session()
+    made.trust_env = False
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, _Adapter())
+    return made
+
+
+@contextmanager
+def announced(by: requests.Session, url: str, leaving: Callable[[], None]) -> Iterator[None]:
+    """What is sent inside calls `leaving` right before its first byte; what that raises, nothing is sent then."""
+    if not isinstance(by.get_adapter(url), _Adapter):
+        leaving()
+        yield
+        return
+    _thread.leaving = leaving
+    try:
+        yield
+        if _thread.leaving is not None:  # answered by something that stands before the connection, as in tests
+            leaving()
+    finally:
+        _thread.leaving = None
