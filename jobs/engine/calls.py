@@ -16,7 +16,7 @@ from typing import Any
 import requests
 from django.conf import settings
 
-from providers import credentials, downloads, registry
+from providers import credentials, downloads, registry, wire
 from providers.base import Adapter
 from providers.exceptions import CallError, NotSent, Unknown
 from providers.types import Accepted, Failed, Finished, Output, Recovery, Running
@@ -60,6 +60,7 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     wire: list[datetime] = []
 
     def on_wire() -> None:
+        """All is ready: waits for the moment, looks at the clock once more, and says so."""
         failpoint("on_wire")
         moment = _wait_for(ticket)
         wire.append(moment)
@@ -89,6 +90,15 @@ def _wait_for(ticket: Ticket) -> datetime:
     _check_deadline(ticket, now)
     return now
 
+
+def _check_deadline(ticket: Ticket, now: datetime) -> None:
+    if ticket.send_by and now > ticket.send_by:
+        raise NotSent("The thread came too late to send.")
+
+
+def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
+    """Asks how a job is getting on; one that was cancelled is ended first, where the vendor can."""
+
     def work(adapter: Adapter) -> dict[str, Any]:
         if ticket.cancel:
             try:
@@ -99,9 +109,8 @@ def _wait_for(ticket: Ticket) -> datetime:
         failpoint("after_poll")
         return _told(adapter, answer)
 
-def _check_deadline(ticket: Ticket, now: datetime) -> None:
-    if ticket.send_by and now > ticket.send_by:
-        raise NotSent("The thread came too late to send.")
+    told = _run(ticket, work, stopping=stopping)
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
 
 
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
