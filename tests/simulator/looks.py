@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import submits
 from .books import Row
-from .replies import Asked, Reply, error
+from .replies import Asked, Reply, error, no_answer
 
 if TYPE_CHECKING:
     from .vendor import Vendors
@@ -15,7 +15,7 @@ LIVING = ("queued", "throttled", "running", "percolating")
 
 
 def look(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
-    if failed := _failed(vendors, asked):
+    if failed := _failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
         return failed
     job = vendors.books.job(asked.vendor, job_id)
     _remember(vendors, asked, [job] if job else [])
@@ -26,13 +26,19 @@ def look(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
 
 
 def listing(vendors: Vendors, asked: Asked) -> Reply:
-    if failed := _failed(vendors, asked):
+    """Several by their ids, with their output, which counts as a poll of each; or pages of what is found."""
+    fault = vendors.behaviour.get_fault(asked.vendor)
+    if failed := _failed(vendors, asked, fault):
         return failed
-    by_id = "ids" in asked.query
-    jobs = _of_ids(vendors, asked) if by_id else _listed(vendors, asked)
+    if by_id := "ids" in asked.query:
+        jobs, cursor = _of_ids(vendors, asked), None
+    else:
+        jobs, cursor = _page(vendors, asked)
+    if fault == "list_miss":
+        jobs = jobs[:-1]
     _remember(vendors, asked, jobs if by_id else [])
     told = [vendors.told(job, asked.at) for job in jobs]
-    return Reply(body={"jobs": told}, outputs=_finished(jobs, told) if by_id else [])
+    return Reply(body={"jobs": told, "next": cursor}, outputs=_finished(jobs, told) if by_id else [])
 
 
 def _finished(jobs: list[Row], told: list[dict[str, Any]]) -> list[tuple[dict[str, Any], Row]]:
@@ -40,7 +46,7 @@ def _finished(jobs: list[Row], told: list[dict[str, Any]]) -> list[tuple[dict[st
 
 
 def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
-    if failed := _failed(vendors, asked):
+    if failed := _failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
         return failed
     _remember(vendors, asked, [])
     job = vendors.books.job(asked.vendor, job_id)
@@ -55,15 +61,18 @@ def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
     return Reply(body=vendors.told(job, asked.at))
 
 
-def _failed(vendors: Vendors, asked: Asked) -> Reply | None:
-    fault = vendors.behaviour.get_fault(asked.vendor)
-    if not fault:
+def _failed(vendors: Vendors, asked: Asked, fault: str) -> Reply | None:
+    if not fault or fault == "list_miss":
         return None
     vendors.books.saw(vendors.entry(asked), verdict=f"fault {fault}")
-    if fault == "lose":
-        return Reply(lost=True)
-    if fault == "garbage":
-        return Reply(body=b"<html>", media_type="text/html")
+    match fault:
+        case "lose" | "reset" | "hang":
+            until = asked.at + vendors.behaviour.of(asked.vendor)["hang_s"]
+            return no_answer(fault, at=until if fault == "hang" else 0.0)
+        case "garbage":
+            return Reply(body=b"<html>", media_type="text/html")
+        case "cut":
+            return Reply(body={"jobs": []}, sent_share=0.5)
     return error(int(fault), fault, **({"Retry-After": "0.2"} if fault == "429" else {}))
 
 
@@ -79,14 +88,19 @@ def _of_ids(vendors: Vendors, asked: Asked) -> list[Row]:
     return [job for job in found if job]
 
 
-def _listed(vendors: Vendors, asked: Asked) -> list[Row]:
-    """By tag, and by when they were accepted (real seconds, both ends included); the oldest first."""
-    query, clock = asked.query, vendors.clock
+def _page(vendors: Vendors, asked: Asked) -> tuple[list[Row], str | None]:
+    """By tag, and by when they were accepted (real seconds, both ends included); the oldest first.
+
+    A full page comes with a cursor, which goes into `after` of the next request.
+    """
+    query, clock, settings = asked.query, vendors.clock, vendors.behaviour.of(asked.vendor)
     oldest = clock.virtual(float(query["created_after"])) if "created_after" in query else -1e18
     newest = clock.virtual(float(query["created_before"])) if "created_before" in query else 1e18
-    lag_s = float(vendors.behaviour.of(asked.vendor)["list_lag_s"])
-    sql = "SELECT * FROM jobs WHERE vendor = ? AND accepted_at BETWEEN ? AND ?"
-    values: list[Any] = [asked.vendor, oldest, min(newest, asked.at - lag_s)]
+    sql = "SELECT rowid, * FROM jobs WHERE vendor = ? AND accepted_at BETWEEN ? AND ? AND rowid > ?"
+    values: list[Any] = [asked.vendor, oldest, min(newest, asked.at - settings["list_lag_s"])]
+    values.append(int(query.get("after") or 0))
     if "tag" in query:
         sql, values = sql + " AND tag = ?", [*values, query["tag"]]
-    return vendors.books.rows(sql + " ORDER BY accepted_at LIMIT 1000", *values)
+    size = max(1, min(int(query.get("limit") or settings["page_size"]), settings["page_size"]))
+    jobs = vendors.books.rows(sql + f" ORDER BY rowid LIMIT {size + 1}", *values)
+    return jobs[:size], str(jobs[size - 1]["rowid"]) if len(jobs) > size else None

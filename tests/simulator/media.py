@@ -148,6 +148,11 @@ def make(kind: str, body: dict[str, Any], mark: str, *, tiny: bool) -> bytes:
     return MAKERS[kind]({**body, **TINY} if tiny else body, mark)
 
 
+def wrong(kind: str, mark: str) -> bytes:
+    """A whole file of another kind than promised."""
+    return speech({"seconds": 0.5}, mark) if kind == "image" else image({}, mark)
+
+
 def is_quick(kind: str, *, tiny: bool) -> bool:
     """Made in well under a millisecond, once there was a first."""
     return kind in ("text", "moderation") or (tiny and kind in _warm)

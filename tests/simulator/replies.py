@@ -11,14 +11,17 @@ from .books import Row
 @dataclass(slots=True)
 class Reply:
     status: int = 200
+    vendor: str = ""  # whose settings say how slowly it is sent
     body: Any = None  # bytes are sent as they are, the rest as JSON
     headers: dict[str, str] = field(default_factory=dict)
     media_type: str = "application/json"
     at: float = 0.0  # virtual moment, before which nothing is answered
-    lost: bool = False  # the connection closes without an answer
+    lost: str = ""  # "close" or "reset": the connection ends without an answer
     outputs: list[tuple[dict[str, Any], Row]] = field(default_factory=list)  # parts of the body that get their output
     content: Row | None = None  # the job whose file is the body
     sent_share: float = 1.0  # of the body, while Content-Length promises all of it
+    drips: bool = False  # the body comes byte by byte
+    endless: bool = False  # or never ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +37,8 @@ class Asked:
 
 def error(status: int, code: str, **headers: str) -> Reply:
     return Reply(status=status, body={"error": {"code": code, "message": code.replace("_", " ")}}, headers=headers)
+
+
+def no_answer(fault: str, *, at: float = 0.0) -> Reply:
+    """For faults that begin with "lose", "reset" or "hang"."""
+    return Reply(lost="reset" if fault.startswith("reset") else "close", at=at)

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import media
+from . import files, media
 from .books import Row
 from .clock import steady
 from .postman import Postman
@@ -25,6 +25,8 @@ from .settings import BadControl
 from .summary import books_of, summary_of
 from .vendor import Vendors
 from .wire import Connection, Message, response
+
+ENDLESS_BLOCKS = 2**14  # of 64 KiB: even what has no end has one here
 
 
 class Server:
@@ -116,7 +118,9 @@ class Server:
             body=body,
             key=message.headers.get("idempotency-key", ""),
         )
-        return self.vendors.answer(asked), f"http://{message.headers.get('host')}/{vendor}"
+        reply = self.vendors.answer(asked)
+        reply.vendor = vendor
+        return reply, f"http://{message.headers.get('host')}/{vendor}"
 
     def _control(self, order: dict[str, Any]) -> Reply:
         vendor = order.pop("vendor", "")
@@ -134,9 +138,8 @@ class Server:
         """Waits for the moment, and makes files meanwhile."""
         if reply.content and not reply.lost:
             reply.body = await self._made(reply.content)
-        if not reply.lost:
-            for told, job in reply.outputs:
-                await self._complete(told, job, base)
+        for told, job in reply.outputs:
+            await self._complete(told, job, base)
         wait_s = (reply.at - self.vendors.clock.now()) / self.vendors.clock.scale
         if wait_s > 0:
             await asyncio.sleep(min(wait_s, 1e6))
@@ -144,19 +147,48 @@ class Server:
 
     def _send(self, connection: Connection, reply: Reply) -> None:
         if reply.lost:
-            connection.close()
+            connection.close(reset=reply.lost == "reset")
             return
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-        share = body[: int(len(body) * reply.sent_share)]
-        data = response(reply.status, share, reply.media_type, reply.headers, len(body))
+        if reply.drips or reply.endless:
+            self._later(self._send_slowly(connection, reply, body))
+            return
+        whole = reply.sent_share == 1
+        data = response(
+            reply.status,
+            body if whole else body[: int(len(body) * reply.sent_share)],
+            reply.media_type,
+            reply.headers,
+            len(body),
+        )
         rest = connection.send_now(data)
-        if rest or reply.sent_share < 1:
-            self._later(self._send_rest(connection, rest, closes=reply.sent_share < 1))
+        if rest or not whole:
+            self._later(self._send_rest(connection, rest, closes=not whole))
 
     async def _send_rest(self, connection: Connection, rest: bytes, *, closes: bool) -> None:
         await connection.send(rest)
         if closes:
             connection.close()
+
+    async def _send_slowly(self, connection: Connection, reply: Reply, body: bytes) -> None:
+        """Byte by byte for a while, or without end until the client has had enough."""
+        settings, scale = self.vendors.behaviour.of(reply.vendor), self.vendors.clock.scale
+        length = None if reply.endless else len(body)
+        await connection.send(response(reply.status, b"", reply.media_type, reply.headers, length))
+        if reply.endless:
+            await connection.send(body)
+            for _ in range(ENDLESS_BLOCKS):
+                if connection.is_open:
+                    await connection.send(bytes(2**16))
+            connection.close()
+            return
+        step_s = max(0.02, 1 / (settings["drip_bytes_s"] * scale))
+        step, until = max(1, round(settings["drip_bytes_s"] * scale * step_s)), steady() + settings["drip_s"] / scale
+        while body and connection.is_open and steady() < until:
+            await connection.send(body[:step])
+            body = body[step:]
+            await asyncio.sleep(step_s)
+        await connection.send(body)
 
     async def _complete(self, told: dict[str, Any], job: Row, base: str) -> None:
         told["output"] = [await self._output(job, base)]
@@ -170,14 +202,16 @@ class Server:
         return await self._loop.run_in_executor(self._makers, lambda: content_of(job, tiny=tiny))
 
     async def _output(self, job: Row, base: str) -> dict[str, str]:
-        media_type, extension = media.TYPES[job["kind"]]
+        media_type = media.TYPES[job["kind"]][0]
         if job["kind"] in ("text", "moderation"):
             return {"text": (await self._made(job)).decode(errors="replace"), "media_type": media_type}
         if self.vendors.behaviour.of(job["vendor"])["answers"] == "base64" and job["kind"] != "clip":
             return {"base64": base64.b64encode(await self._made(job)).decode(), "media_type": media_type}
-        return {"url": f"{base}/files/{job['id']}.{extension}", "media_type": media_type}
+        return {"url": files.link(self.vendors, job, base), "media_type": media_type}
 
 
 def content_of(job: Row, *, tiny: bool) -> bytes:
+    if job["fault"] == "wrong_type":
+        return media.wrong(job["kind"], job["id"])
     content = media.make(job["kind"], json.loads(job["request"]), job["id"], tiny=tiny)
     return content[: len(content) // 2] if job["fault"] == "broken_file" else content

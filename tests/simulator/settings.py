@@ -29,13 +29,20 @@ DEFAULTS: dict[str, Any] = {
     "latency_s": [2.0, 6.0],
     "queue_s": [0.0, 0.0],  # before a job starts
     "slow_s": 600.0,  # what the fault "slow" adds
+    "hang_s": 600.0,  # how long a connection with a fault "hang" stays open without an answer
+    "drip_bytes_s": 1.0,  # how fast a slow body comes,
+    "drip_s": 60.0,  # and for how long, before the rest comes at once
     "price_micro": 0,  # a number, or one a kind: {"image": 40000}
     "bill_failed": False,
     "dedupe": False,  # on the Idempotency-Key header
     "answers": "url",  # or "base64"
     "media": "real",  # as asked for; "tiny": the same few valid bytes for all, each with its own mark
+    "moderated_words": [],  # a prompt with one of them is declined
+    "link_life_s": 0.0,  # links to files work so long; 0 = for ever
     "list_lag_s": 0.0,  # how long a new job is missing from listings
+    "page_size": 1000,  # of listings
     "rates": {},  # {"500_after": 0.05}: share of submits with this fault
+    "get_rates": {},  # the same for looks and listings
     # -- webhooks, for jobs with a callback_url --
     "hook_secret": "whsec_" + base64.b64encode(b"what only both of us know").decode(),
     "hook_events": "over",  # or "all": also when the job starts
@@ -60,11 +67,52 @@ CHOICES: dict[str, tuple[Any, ...]] = {
 }
 ORDERS = {"next", "next_get", "next_hook", "calm", "fresh"}  # done once, not kept
 
-BEFORE = {"lose_before_accept": 0, "500_before": 500, "503_before": 503, "429": 429, "400": 400, "401": 401, "402": 402}
-AFTER = {"lose_after_accept", "500_after", "504_after", "garbage_after", "no_id", "slow"}
-JOB = {"fail_job", "moderated", "unknown_status", "stuck", "cut_file", "broken_file", "expired_file"}
-SUBMIT_FAULTS = {*BEFORE, *AFTER, *JOB}
-GET_FAULTS = {"lose", "429", "500", "503", "garbage"}
+# -- faults: ordered one by one ("next"), or by rate ("rates") --
+BEFORE = {  # the job is not taken: the status answered, 0 for none
+    "lose_before_accept": 0,
+    "reset_before_accept": 0,
+    "hang_before_accept": 0,
+    "500_before": 500,
+    "502_before": 502,
+    "503_before": 503,
+    "504_before": 504,
+    "408_before": 408,
+    "409_before": 409,
+    "429": 429,
+    "400": 400,
+    "401": 401,
+    "402": 402,
+}
+AFTER = {  # the job is taken, and the client is not told so
+    "lose_after_accept",
+    "reset_after_accept",
+    "hang_after_accept",
+    "500_after",
+    "502_after",
+    "503_after",
+    "504_after",
+    "408_after",
+    "garbage_after",
+    "cut_answer",
+    "no_id",
+    "slow_answer",
+}
+FILE = {  # something is wrong with the file; all but the last two only when it is fetched first
+    "cut_file",
+    "expired_file",
+    "missing_file",
+    "empty_file",
+    "slow_file",
+    "endless_file",
+    "html_file",
+    "redirected_file",
+    "broken_file",
+    "wrong_type",
+}
+JOB = {"fail_job", "moderated", "unknown_status", "unknown_end", "stuck", *FILE}
+WORK = {"slow", "tail", "dear"}  # it takes longer, much longer, or costs and counts twice
+SUBMIT_FAULTS = {*BEFORE, *AFTER, *JOB, *WORK}
+GET_FAULTS = {"lose", "reset", "hang", "429", "500", "502", "503", "garbage", "cut", "list_miss"}
 
 
 class BadControl(ValueError):
@@ -97,14 +145,14 @@ class Behaviour:
         submits, gets, messages = (order.get(name, []) for name in ("next", "next_get", "next_hook"))
         _only_known(settings, DEFAULTS, "setting")
         _only_known([*submits, *settings.get("rates", {})], SUBMIT_FAULTS, "fault of a submit")
-        _only_known(gets, GET_FAULTS, "fault of a get")
+        _only_known([*gets, *settings.get("get_rates", {})], GET_FAULTS, "fault of a get")
         _only_known([*messages, *settings.get("hook_rates", {})], hooks.FAULTS, "fault of a webhook")
         for name, choices in CHOICES.items():
             _only_known([settings[name]] if name in settings else [], choices, name)
         if order.get("calm"):
             for what in ("submit", "get", "hook"):
                 self._next[vendor, what] = []
-            settings = {**settings, "rates": {}, "hook_rates": {}}
+            settings = {**settings, "rates": {}, "get_rates": {}, "hook_rates": {}}
         limits_of({**self.of(vendor), **settings})  # refuses nonsense before anything is kept
         self._next[vendor, "submit"] += submits
         self._next[vendor, "get"] += gets
@@ -129,7 +177,11 @@ class Behaviour:
         return self._fault(vendor, "hook", "hook_rates", chance)
 
     def get_fault(self, vendor: str) -> str:
-        return self._next[vendor, "get"].pop(0) if self._next[vendor, "get"] else ""
+        if not self._next[vendor, "get"] and not self.of(vendor)["get_rates"]:
+            return ""  # the usual case, at the price of nothing
+        self._count[f"{vendor} gets"] += 1
+        chance = random.Random(f"{self._seed}:{vendor}:get:{self._count[f'{vendor} gets']}")
+        return self._fault(vendor, "get", "get_rates", chance)
 
     def _fault(self, vendor: str, what: str, rates: str, chance: random.Random) -> str:
         """The next one ordered, else by luck."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import hooks, media
 from .books import Row
 from .limits import Gate, Refusal, Told
-from .replies import Asked, Reply, error
+from .replies import Asked, Reply, error, no_answer
 from .settings import BEFORE, JOB
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
     fault = behaviour.submit_fault(vendor, chance)
     if fault in BEFORE:
         books.saw(entry, verdict=f"fault {fault}")
-        return _not_taken(fault)
+        return _not_taken(fault, asked.at + settings["hang_s"])
+    if any(word in str(asked.body.get("prompt", "")).lower() for word in settings["moderated_words"]):
+        fault = "moderated"
     if waits and fault in ENDINGS:  # one that answers at once says so at once
         books.saw(entry, verdict=f"fault {fault}")
         return error(422, "content_policy" if fault == "moderated" else "could_not_make_it")
@@ -130,9 +132,9 @@ def _duration(seconds: float) -> str:
 # -- taken or not ----------------------------------------------------------------------------------
 
 
-def _not_taken(fault: str) -> Reply:
-    if fault == "lose_before_accept":
-        return Reply(lost=True)
+def _not_taken(fault: str, hangs_until: float) -> Reply:
+    if not BEFORE[fault]:
+        return no_answer(fault, at=hangs_until if fault.startswith("hang") else 0.0)
     return error(BEFORE[fault], fault, **({"Retry-After": "0.2"} if fault == "429" else {}))
 
 
@@ -142,11 +144,14 @@ def _new_job(
     settings = vendors.behaviour.of(asked.vendor)
     starts_at = asked.at + chance.uniform(*settings["queue_s"])
     takes_s = chance.uniform(*settings["latency_s"]) + (settings["slow_s"] if fault == "slow" else 0)
+    if fault == "tail":
+        takes_s *= min(20.0, 1 + chance.paretovariate(1.2))
     throttled = False
     if settings["over_concurrency"] == "throttle" and settings["concurrency"]:
         place_at = _next_place(vendors.books.ends_of_living(asked.vendor, asked.at), settings["concurrency"])
         throttled, starts_at = place_at > starts_at, max(place_at, starts_at)
     bills = fault not in ENDINGS or settings["bill_failed"]
+    times = 2 if fault == "dear" else 1
     return {
         "id": f"{kind}-{vendors.books.next_number():06d}-{chance.getrandbits(32):08x}",
         "vendor": asked.vendor,
@@ -160,9 +165,9 @@ def _new_job(
         "done_at": None if fault == "stuck" else starts_at + takes_s,
         "ending": ENDINGS.get(fault, "succeeded"),
         "fault": fault if fault in JOB else "",
-        "billed_micro": vendors.behaviour.price_micro(asked.vendor, kind) if bills else 0,
+        "billed_micro": times * vendors.behaviour.price_micro(asked.vendor, kind) if bills else 0,
         "cancelled_at": None,
-        "units": json.dumps(units),
+        "units": json.dumps({name: times * count for name, count in units.items()}),
         "throttled": int(throttled),
     }
 
@@ -187,10 +192,13 @@ def close_ranks(vendors: Vendors, vendor: str, now: float) -> None:
 
 def _taken(vendors: Vendors, job: Row, fault: str, *, waits: bool) -> Reply:
     at = _answered_at(job) if waits else 0.0
+    told = vendors.told(job, job["accepted_at"])
     match fault:
-        case "lose_after_accept":
-            return Reply(lost=True, at=at)
-        case "500_after" | "504_after":
+        case "lose_after_accept" | "reset_after_accept":
+            return no_answer(fault, at=at)
+        case "hang_after_accept":
+            return no_answer(fault, at=max(at, job["accepted_at"] + vendors.behaviour.of(job["vendor"])["hang_s"]))
+        case "500_after" | "502_after" | "503_after" | "504_after" | "408_after":
             reply = error(int(fault[:3]), "internal")
             reply.at = at
             return reply
@@ -198,7 +206,10 @@ def _taken(vendors: Vendors, job: Row, fault: str, *, waits: bool) -> Reply:
             return Reply(body=b"<html>one moment, please</html>", media_type="text/html", at=at)
         case "no_id":
             return Reply(body={"object": "job"}, at=at)
-    return _whole(vendors, job) if waits else Reply(status=201, body=vendors.told(job, job["accepted_at"]))
+    reply = _whole(vendors, job) if waits else Reply(status=201, body=told)
+    reply.drips = fault == "slow_answer"
+    reply.sent_share = 0.5 if fault == "cut_answer" else 1.0
+    return reply
 
 
 def _whole(vendors: Vendors, job: Row) -> Reply:

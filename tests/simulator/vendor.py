@@ -87,6 +87,8 @@ class Vendors:
             return "throttled" if job["throttled"] else "queued"
         if job["done_at"] is None or now < job["done_at"]:
             return "percolating" if job["fault"] == "unknown_status" else "running"
+        if job["fault"] == "unknown_end":
+            return "distilled"
         return "failed" if job["ending"] == "moderated" else str(job["ending"])
 
     def told(self, job: Row, now: float) -> dict[str, Any]:

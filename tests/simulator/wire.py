@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
 import time
@@ -87,9 +86,11 @@ class Connection:
             self.close()
             return b""
 
-    def close(self) -> None:
+    def close(self, *, reset: bool = False) -> None:
         if self.is_open:
             self.is_open = False
+            if reset:  # what TCP does when nobody lingers to hear the rest
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._loop.remove_reader(self._sock)
             self._sock.close()
 
@@ -105,13 +106,9 @@ def _moment(notes: list[Any]) -> float:
     return now
 
 
-def response(status: int, body: Any, media_type: str, headers: dict[str, str], length: int | None = None) -> bytes:
-    """Head and body; `length` where another one is promised than there is."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    promised = len(content) if length is None else length
-    named = {"Content-Type": media_type, "Content-Length": str(promised), **headers}
-    lines = [
-        f"HTTP/1.1 {status} {PHRASES.get(status, 'Error')}",
-        *(f"{name}: {value}" for name, value in named.items()),
-    ]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+def response(status: int, body: bytes, media_type: str, headers: dict[str, str], length: int | None) -> bytes:
+    """Head and body; `length` may promise more than there is, or nothing (then the end is where it is closed)."""
+    named = {"Content-Type": media_type, **headers}
+    named |= {"Connection": "close"} if length is None else {"Content-Length": str(length)}
+    lines = [f"HTTP/1.1 {status} {PHRASES.get(status, 'Error')}", *(f"{name}: {said}" for name, said in named.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
