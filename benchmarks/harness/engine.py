@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +73,20 @@ def installation(database: str = "sqlite", *, threads: int = THREADS) -> Iterato
             yield made
 
 
-@cache
 def _migrated() -> Path:
     """A folder with an empty SQLite database, to be copied; removed with this process."""
-    _kept.append(tempfile.TemporaryDirectory(prefix="vidbatch-bench-"))
-    made = Installation(Path(_kept[-1].name), "", THREADS)
-    made.child("child migrate", {})
-    shutil.rmtree(made.data / "locks", ignore_errors=True)  # the identity of a data folder is not inherited
-    return made.data
+    with _one_migrates:
+        if not _kept:
+            folder = tempfile.TemporaryDirectory(prefix="vidbatch-bench-")
+            made = Installation(Path(folder.name), "", THREADS)
+            made.child("child migrate", {})
+            shutil.rmtree(made.data / "locks", ignore_errors=True)  # the identity of a data folder is not inherited
+            _kept.append(folder)
+        return Path(_kept[0].name)
 
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
+_one_migrates = threading.Lock()
 
 
 def run(spec: dict[str, Any], *, threads: int = THREADS) -> dict[str, Any]:

@@ -10,26 +10,28 @@ from typing import Any
 
 from tests.simulator.process import Simulator, simulator
 
-REFUSED = "429"  # how verdicts begin that were caused by asking too soon or too much
+REFUSED = "429 "  # how verdicts begin that were caused by asking too soon or too much
 SUBMITS = "POST"
 
 
 @contextmanager
 def vendor(name: str, *, seed: int = 1, scale: float = 1.0, **behaviour: Any) -> Iterator[Simulator]:
-    """A simulator whose vendor `name` behaves so. With a scale of 1, its seconds are real ones."""
+    """A simulator whose vendor `name` behaves so. With a scale of 1, its seconds are real ones.
+
+    Files are tiny: a picture that is drawn takes the core that the client needs.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="vidbatch-bench-") as folder,
         simulator(Path(folder) / "books.sqlite", scale=scale, seed=seed) as running,
     ):
-        running.control(name, **behaviour)
+        running.control(name, **{"media": "tiny", **behaviour})
         yield running
 
 
 def told(running: Simulator, name: str) -> dict[str, Any]:
     """What one vendor saw of its only client: requests, refusals, polls, and the durations of jobs in order."""
-    books = running.books(name)
+    books, summary = running.books(name), running.summary(name)
     submits = [request for request in books["requests"] if request["method"] == SUBMITS]
-    bills = sorted(books["bills"], key=lambda bill: bill["accepted_at"])
     first_at = submits[0]["at"] if submits else 0.0
     taken = [request for request in submits if request["verdict"] == "accepted"]
     return {
@@ -41,6 +43,14 @@ def told(running: Simulator, name: str) -> dict[str, Any]:
         "polls": sum(request["method"] == "GET" and "files" not in request["path"] for request in books["requests"]),
         "first_at": first_at,
         "at_s": [request["at"] - first_at for request in taken],
-        "durations_s": [bill["done_at"] - bill["accepted_at"] for bill in bills if bill["done_at"]],
-        "most_at_once": books["vendors"][name]["high_water"] if name in books["vendors"] else 0,
+        "durations_s": [job["done_at"] - job["starts_at"] for job in summary["jobs"] if job["done_at"]],
+        "waited_at_vendor": sum(job["starts_at"] > job["accepted_at"] for job in summary["jobs"]),
+        "seen_after_s": [job["seen_at"] - job["done_at"] for job in summary["jobs"] if job["seen_at"]],
+        "job_polls": sum(job["polls"] for job in summary["jobs"]),
+        "places_used": summary["places_used"],
+        "most_at_once": summary["high_water"],
+        "windows": [
+            {name: window[name] for name in ("unit", "per_s", "policy", "allowed", "most", "utilisation")}
+            for window in summary["windows"]
+        ],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,7 +79,8 @@ async def measured(peer: Peer, spec: dict[str, Any]) -> dict[str, Any]:
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=600)) as session:
         vendor = Vendor(spec["url"], spec["path"], session)
         began, clock, cpu = time.time(), time.perf_counter(), time.process_time()
-        await peer(vendor, items, spec)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(peer(vendor, items, spec), spec["limit_s"])
         took, cpu = time.perf_counter() - clock, time.process_time() - cpu
     tally = vendor.tally
     return {

@@ -15,7 +15,7 @@ async def chunks_with_polling(vendor: Vendor, items: Items, spec: Spec) -> None:
     """As many as may be at once, polled each second until all of them are over; then the next."""
     places: int = spec["places"]
     for first in range(0, len(items), places):
-        await asyncio.gather(*(vendor.whole_job(item, poll_s=_poll_s(spec)) for item in items[first : first + places]))
+        await asyncio.gather(*(vendor.whole_job(item, poll_s=POLITE_POLL_S) for item in items[first : first + places]))
 
 
 async def workers_polling(vendor: Vendor, items: Items, spec: Spec) -> None:
@@ -24,13 +24,9 @@ async def workers_polling(vendor: Vendor, items: Items, spec: Spec) -> None:
 
     async def worker() -> None:
         for item in left:
-            await vendor.whole_job(item, poll_s=_poll_s(spec))
+            await vendor.whole_job(item, poll_s=POLITE_POLL_S)
 
     await asyncio.gather(*(worker() for _ in range(spec["places"])))
-
-
-def _poll_s(spec: Spec) -> float:
-    return POLITE_POLL_S / float(spec["scale"])
 
 
 JOB_PEERS = {"chunks": chunks_with_polling, "workers_polling_each_second": workers_polling}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import many_drives, many_steps, noop, remote_jobs, sample, windows
+from . import many_drives, many_steps, noop, policies, remote_jobs, sample, windows
 
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "A_quiet": windows.quiet,
     "A_busy": windows.busy,
     "A_true": windows.true_scale,
+    "A_policies": policies.measure,
     "B": remote_jobs.measure,
     "F": many_steps.measure,
     "G": many_drives.measure,

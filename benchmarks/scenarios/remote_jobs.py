@@ -22,6 +22,7 @@ LATENCY_S = (6.0, 12.0)
 CLIP = {"width": 64, "height": 64, "seconds": 1.0}
 MOST_POLLS, MOST_WITH_WEBHOOKS = 13, 2
 APART_S = 1.7
+LIMIT_S = 600.0
 Run = dict[str, Any]
 
 
@@ -68,7 +69,7 @@ def engine_run(name: str, seed: int) -> Run:
 def peer_run(name: str, seed: int) -> Run:
     with simulated.vendor("jobs", seed=seed, latency_s=LATENCY_S, concurrency=PLACES) as running:
         items = [{"kind": "clip", "prompt": f"Topic {n}", **CLIP} for n in range(COUNT)]
-        spec = {"url": f"{running.url}/jobs", "path": "jobs", "items": items, "places": PLACES, "scale": 1.0}
+        spec = {"url": f"{running.url}/jobs", "path": "jobs", "items": items, "places": PLACES, "limit_s": LIMIT_S}
         took = run_peer(f"jobs.{name}", spec)
         return _run(took, took["done"], simulated.told(running, "jobs"))
 
