@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -36,6 +36,8 @@ class Adapter:
     offers: ClassVar[tuple[OfferSpec, ...]] = ()  # rows are made of them once; an admin's edits stay
     recovery: ClassVar[Mapping[Capability, Recovery]] = {}  # what is missing here is BLIND
     deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
+    can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
+    max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up
     local: ClassVar[bool] = False  # works on this machine, by processes of ours that may be ended at will
     output_hosts: ClassVar[tuple[str, ...]] = ()  # hosts, besides base_url's own, that result links may name
 
@@ -71,6 +73,10 @@ class Adapter:
 
     def poll(self, external_id: str) -> Running | Finished | Failed:
         raise NotImplementedError(f"{self.label} answers at once")
+
+    def poll_many(self, external_ids: Sequence[str]) -> Mapping[str, Running | Finished | Failed]:
+        """As poll, for up to `can_list` jobs in one call. Those that are missing in it are asked by themselves."""
+        raise NotImplementedError
 
     def find(self, tag: str) -> str | None:
         """The vendor's id of the job that carries our tag, None when there is none. Only for LISTABLE."""

@@ -103,6 +103,13 @@ class Lane(Selected):
     pause_reason = models.CharField(max_length=300, blank=True)
     fastest_s = models.FloatField(null=True, editable=False)
     slowest_s = models.FloatField(null=True, editable=False)
+    durations = models.JSONField(default=dict, editable=False)  # of jobs that ended: {kind of job: [seconds, …]}
+    hooks_missed = models.PositiveSmallIntegerField(default=0, editable=False)  # webhooks, in a row
+    queues_ahead = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="Jobs sent beyond the cap, where the vendor keeps them waiting itself, so that no place idles there. "
+        "0 where it refuses what is too much.",
+    )
     jitter_s = models.FloatField(
         default=0.0,
         validators=[

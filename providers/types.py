@@ -78,6 +78,7 @@ class Accepted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     progress: float | None = None
+    unknown_status: str = ""  # the vendor's word, where the adapter does not know it: people are told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,8 @@ class Answer:
     error: CallError | None = None
     failed: Failed | None = None
     running: bool = False
+    together: int = 1  # so many jobs were asked about in one call
+    unknown_status: str = ""  # the vendor's word for how a job stands, where its adapter does not know it
     accepted_id: str = ""
     files: tuple[Stored, ...] = ()
     links: tuple[dict[str, str], ...] = ()
@@ -76,10 +78,10 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
         failpoint("before_send")
         answer = adapter.submit(ticket.request)
         failpoint("after_send_before_record")
-        return _told(adapter, answer)
+        return told(adapter, answer)
 
-    told = _run(ticket, work, on_wire=on_wire, stopping=stopping)
-    return Answer(ticket=ticket, on_wire_at=wire[0] if wire else None, ended_at=datetime.now(UTC), **told)
+    result = run(ticket, work, on_wire=on_wire, stopping=stopping)
+    return Answer(ticket=ticket, on_wire_at=wire[0] if wire else None, ended_at=datetime.now(UTC), **result)
 
 
 def _wait_for(ticket: Ticket) -> datetime:
@@ -96,23 +98,6 @@ def _check_deadline(ticket: Ticket, now: datetime) -> None:
         raise NotSent("The thread came too late to send.")
 
 
-def poll(ticket: Ticket, stopping: threading.Event) -> Answer:
-    """Asks how a job is getting on; one that was cancelled is ended first, where the vendor can."""
-
-    def work(adapter: Adapter) -> dict[str, Any]:
-        if ticket.cancel:
-            try:
-                adapter.cancel(ticket.external_id)
-            except (CallError, NotImplementedError) as error:
-                log.info("step %s: its job cannot be ended (%s); it is awaited", ticket.step_id, error)
-        answer = adapter.poll(ticket.external_id)
-        failpoint("after_poll")
-        return _told(adapter, answer)
-
-    told = _run(ticket, work, stopping=stopping)
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **told)
-
-
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
     """Asks the vendor for the job that carries our tag: an accepted id, or "" when there is none."""
 
@@ -121,7 +106,7 @@ def find(ticket: Ticket, stopping: threading.Event) -> Answer:
         failpoint("after_find")
         return {"accepted_id": found or ""}
 
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **_run(ticket, work, stopping=stopping))
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **run(ticket, work, stopping=stopping))
 
 
 def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
@@ -138,10 +123,10 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
                 raise
             return {"files": tuple(_store(adapter, output) for output in again.outputs)}
 
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **_run(ticket, work, stopping=stopping))
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **run(ticket, work, stopping=stopping))
 
 
-def _run(
+def run(
     ticket: Ticket,
     work: Callable[[Adapter], dict[str, Any]],
     *,
@@ -188,11 +173,11 @@ def _told_error(ticket: Ticket, adapter_type: type[Adapter], error: Exception) -
     return {"error": Unknown(message, detail=repr(error))}
 
 
-def _told(adapter: Adapter, answer: Accepted | Running | Finished | Failed) -> dict[str, Any]:
+def told(adapter: Adapter, answer: Accepted | Running | Finished | Failed) -> dict[str, Any]:
     if isinstance(answer, Accepted):
         return {"accepted_id": answer.external_id}
     if isinstance(answer, Running):
-        return {"running": True}
+        return {"running": True, "unknown_status": answer.unknown_status}
     if isinstance(answer, Failed):
         return {"failed": answer, "units": dict(answer.units)}
     links = tuple({"url": o.url, "media_type": o.media_type, "role": o.role} for o in answer.outputs if o.url)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -25,7 +26,7 @@ from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
-from . import calls, checking, reconcile, recovery, settle, taking, worker
+from . import asking, calls, checking, reconcile, recovery, settle, taking, worker
 from .claim import claim
 from .failpoints import failpoint
 from .housekeeping import Housekeeping
@@ -73,6 +74,7 @@ class Drive:
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects: list[tuple[str, str]] = []
+        self.began = clock()  # the last round: what became due since then has not been looked at
         self._looked = float("-inf")
 
     def run(self) -> None:
@@ -146,7 +148,7 @@ class Drive:
         return bool(begun or found)
 
     def _begin(self) -> int:
-        now = self.clock()
+        now = self.began = self.clock()
         if self.house.disk_is_full():
             return self._poll(now)
         suspects = self._look_for_suspects(now)
@@ -249,15 +251,21 @@ class Drive:
             if not self.pool.idle or not Step.objects.filter(state=state, not_before__lte=now).exists():
                 continue
             slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
-            for ticket in taking.due_polls(slugs, state, self.pool.idle, now):
+            for work in self._questions(kind, slugs, now):
                 failpoint(f"before_{kind}")
-                self.pool.start(kind, self._asking(kind, ticket))
+                self.pool.start(kind, work)
                 begun += 1
         return begun
 
-    def _asking(self, kind: str, ticket: Ticket) -> Callable[[], calls.Answer]:
+    def _questions(self, kind: str, slugs: list[str], now: datetime) -> list[Callable[[], Any]]:
         if kind == "poll":
-            return lambda: calls.poll(ticket, self.stopping)
+            return [self._polling(group) for group in taking.due_polls(slugs, self.pool.idle, now)]
+        return [self._finding(ticket) for ticket in taking.due_finds(slugs, self.pool.idle, now)]
+
+    def _polling(self, tickets: list[Ticket]) -> Callable[[], list[calls.Answer]]:
+        return lambda: asking.poll(tickets, self.stopping)
+
+    def _finding(self, ticket: Ticket) -> Callable[[], calls.Answer]:
         if reconcile.is_keyed(ticket):
             return lambda: calls.submit(ticket, lambda *_: None, self.stopping)
         return lambda: calls.find(ticket, self.stopping)
@@ -289,6 +297,8 @@ class Drive:
     def _book(self, found: dict[str, list[Any]]) -> None:
         """What came back, and the moments at which calls went on the wire. Stays in hand until it is written."""
         for kind, values in found.items():
+            if kind == "poll":  # one call, several jobs
+                values = list(chain.from_iterable(values))
             self.in_hand.setdefault(kind, []).extend(values)
         found, now = self.in_hand, self.clock()
         booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
@@ -296,8 +306,10 @@ class Drive:
         if stamps:
             failpoint("before_stamp")
             settle.stamp_wire(stamps)
+            again = now + timedelta(seconds=STAMPED_S)
+            self.retry_at = {slug: min(moment, again) for slug, moment in self.retry_at.items()}
         found.pop("wire", None)
-        has_places = "call" in found
+        has_places = "call" in found or not all(answer.running for answer in found.get("poll", ()))
         for kind, book in (
             ("call", settle.settle_calls),
             ("poll", settle.settle_polls),
@@ -319,7 +331,7 @@ class Drive:
         now = self.clock()
         soon = self.retry_at.values() if self.pool.idle else ()
         nearest = Step.objects.filter(
-            state__in=(State.RUNNING, State.READY), not_before__gt=now, not_before__lt=now + timedelta(seconds=1)
+            state__in=(State.RUNNING, State.READY), not_before__gt=self.began, not_before__lt=now + timedelta(seconds=1)
         ).aggregate(at=Min("not_before"))["at"]
         moments = [*soon, *([nearest] if nearest else [])]
         wait = min(((moment - now).total_seconds() for moment in moments), default=LOOK_EVERY_S)
@@ -327,8 +339,6 @@ class Drive:
 
     def _has_waiting(self) -> bool:
         """Something is out at a vendor, or becomes due within a minute."""
-            again = now + timedelta(seconds=STAMPED_S)
-            self.retry_at = {slug: min(moment, again) for slug, moment in self.retry_at.items()}
         soon = Step.objects.filter(not_before__lt=self.clock() + timedelta(seconds=60))
         out = [State.RUNNING, State.FETCHING, State.CHECKING, State.UNKNOWN, State.CLAIMED]
         return soon.filter(Q(state__in=out) | Q(state=State.READY, not_before__gt=self.clock())).exists()

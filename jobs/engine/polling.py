@@ -1,41 +1,113 @@
-"""When to ask about a job that runs at a vendor: silent until it could be done, then in small steps."""
+"""When to ask about a job that runs at a vendor: by how long like jobs took, or late where a webhook is to come first.
+
+Jobs are alike that make so many seconds by the same offer in one lane. What is learned of them is kept in the lane.
+"""
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
+from itertools import chain
 
 from jobs.models import Attempt
+from providers import registry
+from providers.base import Adapter
 from providers.models import Lane
+from providers.types import Request
+
+from .poll_plan import MOST_POLLS, Plan, plan_of
 
 FIRST_GUESS_S = 2.0  # before anything is known of a lane
-LEAST_STEP_S = 0.25
-MOST_STEP_S = 60.0
-STEP_SHARE = 0.02  # of the slowest duration seen
-MAX_AGE = timedelta(hours=2)
+FIRST_GROWTH = 0.15  # of the age: the steps after that
+LEAST_STEP_S = 0.25  # between two polls of one job, on average
+JITTER = 0.1
+KEPT = 50  # durations of like jobs
+MOST_KINDS = 20  # of like jobs, in one lane
+ENOUGH_ALIKE = 5  # fewer tell less than all jobs of the lane do
+LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll may have taken even less
+SHARED = 0.1  # more polls for each further job that is asked in the same call …
+MOST_SHARED = 1.4  # … up to so many times as many
+HOOK_S = 60.0  # to wait for the first webhook of all
+HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
 
 
-def first_poll(lane: Lane, attempt: Attempt, now: datetime) -> datetime:
-    """At the fastest duration seen in this lane."""
-    return (attempt.on_wire_at or now) + timedelta(seconds=lane.fastest_s or FIRST_GUESS_S)
+def like(request: Request) -> str:
+    return f"{request.offer}/{request.seconds:g}"
 
 
-def next_poll(lane: Lane, attempt: Attempt, now: datetime) -> datetime:
-    """In steps of 2 % of the slowest duration seen; beyond one and a half times it, ever rarer."""
-    slowest = lane.slowest_s or FIRST_GUESS_S * 10
-    age = (now - (attempt.on_wire_at or attempt.sent_at)).total_seconds()
-    step = max(LEAST_STEP_S, slowest * STEP_SHARE)
-    if age > slowest * 1.5:
-        step = max(step, age * 0.1)
-    return now + timedelta(seconds=min(step, MOST_STEP_S))
+def first_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", hooked: bool = False) -> datetime:
+    """When it could be done at the earliest; with a webhook to come, when nearly all are done."""
+    if not (hooked and lane.hooks_missed < HOOKS_TO_MISS):
+        return next_poll(lane, attempt, now, kind=kind)
+    plan = _plan(lane, kind)
+    return _started(attempt) + timedelta(seconds=plan.slowest_s if plan else HOOK_S)
 
 
-def learn(lane: Lane, seconds: float) -> None:
-    """A job took so long. Extremes fade slowly, so that one odd job is not remembered for ever."""
-    fastest = seconds if lane.fastest_s is None else min(seconds, lane.fastest_s + 0.02 * (seconds - lane.fastest_s))
-    slowest = seconds if lane.slowest_s is None else max(seconds, lane.slowest_s + 0.02 * (seconds - lane.slowest_s))
-    lane.fastest_s, lane.slowest_s = max(fastest, 0.0), slowest
-    Lane.objects.filter(pk=lane.pk).update(fastest_s=lane.fastest_s, slowest_s=lane.slowest_s)
+def next_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", together: int = 1) -> datetime:
+    """`together`: so many jobs were asked in one call."""
+    age_s = max(0.0, (now - _started(attempt)).total_seconds())
+    plan = _plan(lane, kind, together=together)
+    first_s = max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s)
+    step_s = plan.next_age(age_s) - age_s if plan else first_s
+    if plan is None or age_s > plan.fastest_s:
+        step_s *= random.uniform(1 - JITTER, 1 + JITTER)
+    return now + timedelta(seconds=step_s)
+
+
+def learn(lane: Lane, attempt: Attempt, ended: datetime, *, kind: str = "", hooked: bool = False) -> None:
+    """A job was over at this moment. It ended somewhere between the poll before and this one."""
+    age_s = max(0.0, (ended - _started(attempt)).total_seconds())
+    plan = _plan(lane, kind)
+    if hooked and lane.hooks_missed < HOOKS_TO_MISS:
+        limit_s = plan.slowest_s if plan else HOOK_S
+        if age_s >= limit_s:
+            lane.hooks_missed += 1
+            return  # nobody had asked before: it may have ended at any time
+        seconds = age_s
+    else:
+        seconds = _between(plan, age_s)
+    kinds = lane.durations
+    kinds[kind] = [*kinds.pop(kind, ()), round(seconds, 3)][-KEPT:]
+    while len(kinds) > MOST_KINDS:
+        del kinds[next(iter(kinds))]
+    known = list(chain(*kinds.values()))
+    lane.fastest_s, lane.slowest_s = min(known), max(known)
+
+
+def _between(plan: Plan | None, age_s: float) -> float:
+    if plan is None:
+        return age_s / (1 + FIRST_GROWTH / 2)
+    before_s = age_s - plan.gap_before(age_s)
+    if before_s <= plan.fastest_s:
+        return min(age_s, LOOKED_TOO_LATE * plan.fastest_s)
+    return (before_s + age_s) / 2
+
+
+def keep(lane: Lane) -> None:
+    Lane.objects.filter(pk=lane.pk).update(
+        durations=lane.durations,
+        fastest_s=lane.fastest_s,
+        slowest_s=lane.slowest_s,
+        hooks_missed=lane.hooks_missed,
+    )
+
+
+def _plan(lane: Lane, kind: str, *, together: int = 1) -> Plan | None:
+    alike = lane.durations.get(kind, ())
+    if len(alike) < ENOUGH_ALIKE:
+        alike = [seconds for others in lane.durations.values() for seconds in others][-KEPT:]
+    more = min(MOST_SHARED, 1 + SHARED * (together - 1))
+    return plan_of(tuple(alike), least_step_s=LEAST_STEP_S / together, most_polls=MOST_POLLS * more)
 
 
 def is_too_old(attempt: Attempt, now: datetime) -> bool:
-    return now > (attempt.on_wire_at or attempt.sent_at) + MAX_AGE
+    return now > _started(attempt) + max_age(attempt)
+
+
+def max_age(attempt: Attempt) -> timedelta:
+    adapter = registry.all_adapters().get(attempt.provider.slug, Adapter)
+    return timedelta(seconds=adapter.max_age_s)
+
+
+def _started(attempt: Attempt) -> datetime:
+    return attempt.on_wire_at or attempt.sent_at

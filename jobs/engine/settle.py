@@ -62,6 +62,8 @@ class _Batch:
         self.attempts: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}  # names of columns -> (value, …, pk)
         self.groups: dict[tuple[Any, ...], list[Step]] = {}
         self.each: list[tuple[Any, ...]] = []  # (links, message, pk) of steps
+        self.polls: list[tuple[datetime, int]] = []  # (when to ask next, pk) of steps that run
+        self.learned: dict[int, Lane] = {}  # lanes that know more of how long jobs take
         self.touched: set[int] = set()  # videos whose plan may change
 
     def go(self, step: Step, to: State, **changes: Any) -> None:
@@ -84,6 +86,9 @@ class _Batch:
             survived = {"crash_count": F("crash_count") - 1} if frm in OWNED else {}
             move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
         update_each(Step, ("links", "message"), self.each)
+        update_each(Step, ("not_before",), self.polls)
+        for lane in self.learned.values():
+            polling.keep(lane)
         books.write(self.moves, self.now)
         failpoint("mid_settle")
         self.touched |= self._over_meanwhile()
@@ -142,14 +147,15 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
     """Accepted, or still at it: the job needs no owner, only a next moment."""
     if step.state == State.CLAIMED:
         batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
-        batch.go(step, State.RUNNING, not_before=polling.first_poll(attempt.lane, attempt, batch.now))
-        return
-    if polling.is_too_old(attempt, batch.now):
+        batch.go(step, State.RUNNING)
+        when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
+    elif polling.is_too_old(attempt, batch.now):
         _give_up(batch, step, attempt, "It was still running")
         return
-    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
-        not_before=polling.next_poll(attempt.lane, attempt, batch.now)
-    )
+    else:
+        kind = polling.like(answer.ticket.request)
+        when = polling.next_poll(attempt.lane, attempt, answer.ended_at, kind=kind, together=answer.together)
+    batch.polls.append((when, step.pk))
 
 
 def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
@@ -164,7 +170,8 @@ def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) 
     )
     batch.moves += books.settled(attempt, step.batch, micro)
     if step.state == State.RUNNING:
-        polling.learn(attempt.lane, (answer.ended_at - (attempt.on_wire_at or attempt.sent_at)).total_seconds())
+        polling.learn(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
+        batch.learned[attempt.lane_id] = attempt.lane
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)
     elif answer.links:
@@ -270,7 +277,8 @@ def _end_badly(batch: _Batch, step: Step, attempt: Attempt, reason: str, *, micr
 
 def _give_up(batch: _Batch, step: Step, attempt: Attempt, what: str) -> None:
     """Nobody knows how a job ended: it counts as billed, and only a person buys it again."""
-    reason = f"{what} after {polling.MAX_AGE.total_seconds() / 3600:.0f} hours; it was given up and booked as paid."
+    hours = polling.max_age(attempt).total_seconds() / 3600
+    reason = f"{what} after {hours:.0f} hours; it was given up and booked as paid."
     _close(batch, step, attempt, Outcome.GIVEN_UP, reason, micro=attempt.reserved_micro)
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import chain
 
-from django.db.models import F
+from django.db import models
+from django.db.models import F, Max
 
 from jobs.models import Attempt, Step, Worker
 from jobs.states import State
 from jobs.transactions import atomically
+from providers import registry
+from providers.models import Lane
 
+from .poll_plan import STEP_SHARE
 from .requests import Ticket, request_of
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
 POLL_HANDED_OUT_S = 30.0
+MOST_POLLED = 500  # jobs a round
 
 
 @atomically
@@ -44,18 +50,57 @@ def fetch_tickets(steps: list[Step]) -> list[Ticket]:
 
 
 @atomically
-def due_polls(slugs: list[str], state: State, most: int, now: datetime) -> list[Ticket]:
-    """Jobs to ask about now. They are put off by a little while a thread asks, so that nobody else does."""
-    steps = list(
-        Step.objects.select_related("offer", "provider")
-        .filter(state=state, not_before__lte=now, provider__slug__in=slugs)
-        .order_by("not_before")[:most]
-    )
-    if not steps:
-        return []
-    Step.objects.filter(pk__in=[step.pk for step in steps], state=state).update(
-        not_before=now + timedelta(seconds=POLL_HANDED_OUT_S)
-    )
+def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
+    """Lost answers to look for now. They are put off by a little while a thread asks, so that nobody else does."""
+    steps = list(_due(slugs, State.UNKNOWN, now)[:most])
+    _put_off(steps, State.UNKNOWN, now)
+    return _tickets(steps)
+
+
+@atomically
+def due_polls(slugs: list[str], most: int, now: datetime) -> list[list[Ticket]]:
+    """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them."""
+    by_call: list[list[Step]] = []
+    filling: dict[str, list[Step]] = {}
+    for step in _due(slugs, State.RUNNING, now)[:MOST_POLLED]:
+        slug = step.provider.slug
+        room = registry.get(slug).can_list
+        if room < 2 or step.cancel_asked:
+            by_call.append([step])
+        elif len(filling.get(slug, ())) < room and slug in filling:
+            filling[slug].append(step)
+        else:
+            filling[slug] = [step]
+            by_call.append(filling[slug])
+    for group in filling.values():
+        group += _riders(group, now)
+    steps = list(chain(*by_call[:most]))
+    _put_off(steps, State.RUNNING, now)
+    tickets = {ticket.step_id: ticket for ticket in _tickets(steps)}
+    return [[tickets[step.pk] for step in group] for group in by_call[:most]]
+
+
+def _riders(group: list[Step], now: datetime) -> list[Step]:
+    """Jobs that are due a step later are asked in the same call: it costs no more."""
+    room = registry.get(group[0].provider.slug).can_list - len(group)
+    slowest_s = Lane.objects.filter(pk__in={step.lane_id for step in group}).aggregate(s=Max("slowest_s"))["s"] or 0.0
+    soon = now + timedelta(seconds=slowest_s * STEP_SHARE)
+    others = Step.objects.filter(state=State.RUNNING, provider=group[0].provider_id, cancel_asked=False)
+    others = others.select_related("offer", "provider").filter(not_before__gt=now, not_before__lte=soon)
+    return list(others.order_by("not_before")[:room])
+
+
+def _due(slugs: list[str], state: State, now: datetime) -> models.QuerySet[Step]:
+    due = Step.objects.select_related("offer", "provider").filter(state=state, provider__slug__in=slugs)
+    return due.filter(not_before__lte=now).order_by("not_before")
+
+
+def _put_off(steps: list[Step], state: State, now: datetime) -> None:
+    until = now + timedelta(seconds=POLL_HANDED_OUT_S)
+    Step.objects.filter(pk__in=[step.pk for step in steps], state=state).update(not_before=until)
+
+
+def _tickets(steps: list[Step]) -> list[Ticket]:
     latest = _latest_attempts(steps)
     return [_ticket(step, latest[step.pk]) for step in steps]
 

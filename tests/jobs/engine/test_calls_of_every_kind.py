@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.conf import settings
 from django.db import connection
 
 from jobs.control import it_happened, try_again
-from jobs.engine import polling, reconcile
+from jobs.engine import reconcile
 from jobs.models import Asset, Attempt, Budget, LedgerEntry, Step, Video
 from jobs.states import Reason, State
 from providers.models import Lane, Offer, Price
@@ -236,7 +236,7 @@ def test_polls_that_fail_are_asked_again(scene, monkeypatch):
 def test_a_job_that_never_ends_is_given_up_and_not_bought_again(scene, monkeypatch):
     provider = scene.vendor("jobs", next=["stuck"])
     scene.batch(provider=provider)
-    monkeypatch.setattr(polling, "MAX_AGE", timedelta(seconds=0.3))
+    monkeypatch.setattr(SimJobs, "max_age_s", 0.3)
     scene.drive_until(needs_a_person)
     assert Step.objects.get().reason == Reason.FAILED
     assert "given up" in Step.objects.get().message

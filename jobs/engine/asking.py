@@ -1,0 +1,71 @@
+"""What threads do to learn how jobs at a vendor are getting on. No ORM in here, and no exception comes out."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from providers.base import Adapter
+from providers.exceptions import CallError
+from providers.types import Failed, Finished, Running
+
+from .calls import Answer, run, told
+from .failpoints import failpoint
+from .requests import Ticket
+
+log = logging.getLogger(__name__)
+Said = Running | Finished | Failed
+
+
+def poll(tickets: list[Ticket], stopping: threading.Event) -> list[Answer]:
+    """Asks about one job, or about several of one provider in one call. What one of them says spoils no other."""
+    if len(tickets) == 1:
+        return [_asked_alone(tickets[0], stopping)]
+    said: dict[str, Said] = {}
+
+    def ask(adapter: Adapter) -> dict[str, Any]:
+        said.update(adapter.poll_many([ticket.external_id for ticket in tickets]))
+        failpoint("after_poll")
+        return {}
+
+    failed = run(tickets[0], ask, stopping=stopping)
+    asked_at = datetime.now(UTC)
+    if failed:
+        return [Answer(ticket=ticket, ended_at=asked_at, **failed) for ticket in tickets]
+    return [
+        _answer(ticket, said[ticket.external_id], asked_at, len(tickets), stopping)
+        if ticket.external_id in said
+        else _asked_alone(ticket, stopping)
+        for ticket in tickets
+    ]
+
+
+def _answer(ticket: Ticket, said: Said, asked_at: datetime, together: int, stopping: threading.Event) -> Answer:
+    """Files that come with it are stored."""
+    result = run(ticket, lambda adapter: told(adapter, said), stopping=stopping)
+    return Answer(ticket=ticket, ended_at=asked_at, together=together, **result)
+
+
+def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
+    """One that was cancelled, or is too old, is ended first, where the vendor can."""
+    asked: list[datetime] = []
+
+    def ask(adapter: Adapter) -> dict[str, Any]:
+        if ticket.cancel:
+            _cancel(adapter, ticket)
+        said = adapter.poll(ticket.external_id)
+        asked.append(datetime.now(UTC))
+        failpoint("after_poll")
+        return told(adapter, said)
+
+    result = run(ticket, ask, stopping=stopping)
+    return Answer(ticket=ticket, ended_at=asked[0] if asked else datetime.now(UTC), **result)
+
+
+def _cancel(adapter: Adapter, ticket: Ticket) -> None:
+    try:
+        adapter.cancel(ticket.external_id)
+    except (CallError, NotImplementedError) as error:
+        log.info("step %s: its job cannot be ended (%s); it is awaited", ticket.step_id, error)

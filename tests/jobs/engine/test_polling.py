@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.engine import polling
+from jobs.models import Attempt
+from providers.models import Lane, Provider
+from providers.types import Capability, Request
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+KIND = "one/5"
+
+
+def a_lane(**durations: list[float]) -> Lane:
+    return Lane(durations=dict(durations))
+
+
+def an_attempt(at: datetime = NOW) -> Attempt:
+    return Attempt(sent_at=at, on_wire_at=at, provider=Provider(slug="nobody"))
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def run_jobs(lane: Lane, durations: list[float], *, kind: str = KIND) -> list[tuple[int, float]]:
+    """(polls, delay) of each, one after the other, as the engine asks and learns."""
+    results = []
+    for duration in durations:
+        attempt, moment, polls = an_attempt(), polling.first_poll(lane, an_attempt(), NOW, kind=kind), 1
+        while moment < after(duration):
+            moment = polling.next_poll(lane, attempt, moment, kind=kind)
+            polls += 1
+        polling.learn(lane, attempt, moment, kind=kind)
+        results.append((polls, (moment - after(duration)).total_seconds()))
+    return results
+
+
+@pytest.fixture(autouse=True)
+def _same_luck():
+    random.seed(7)
+
+
+def test_a_lane_without_memory_learns_within_a_few_jobs():
+    lane = a_lane()
+    chance = random.Random(3)
+    results = run_jobs(lane, [chance.uniform(45, 180) for _ in range(100)])[10:]
+    assert sum(polls for polls, _ in results) / len(results) <= 20
+    assert sum(delay for _, delay in results) / len(results) <= 0.02 * 112
+
+
+def test_a_vendor_that_becomes_faster_is_noticed():
+    lane = a_lane(**{KIND: [100.0 + at for at in range(50)]})
+    run_jobs(lane, [20.0] * 120)
+    polls, delay = run_jobs(lane, [20.0])[0]
+    assert delay < 4
+    assert lane.fastest_s < 21
+
+
+def test_a_vendor_that_becomes_slower_is_noticed():
+    lane = a_lane(**{KIND: [10.0 + at / 50 for at in range(50)]})
+    run_jobs(lane, [40.0 + at / 10 for at in range(50)])
+    polls, delay = run_jobs(lane, [42.0])[0]
+    assert polls <= 20
+    assert delay < 1.5
+
+
+def test_lengths_and_offers_are_learned_apart():
+    lane = a_lane()
+    short, long = (
+        polling.like(Request(capability=Capability.CLIP, offer="one", prompt="", seconds=s)) for s in (5.0, 10.0)
+    )
+    run_jobs(lane, [10.0] * 6, kind=short)
+    run_jobs(lane, [50.0] * 6, kind=long)
+    first = [(polling.first_poll(lane, an_attempt(), NOW, kind=kind) - NOW).total_seconds() for kind in (short, long)]
+    assert first[0] < 11
+    assert first[1] > 40
+
+
+def test_of_a_new_kind_the_whole_lane_tells():
+    lane = a_lane(**{KIND: [30.0] * 10})
+    assert polling.first_poll(lane, an_attempt(), NOW, kind="new/8") > after(25)
+
+
+def test_a_lane_remembers_no_more_than_it_needs():
+    lane = a_lane()
+    for kind in range(polling.MOST_KINDS + 5):
+        run_jobs(lane, [10.0] * 60, kind=str(kind))
+    assert len(lane.durations) == polling.MOST_KINDS
+    assert {len(seconds) for seconds in lane.durations.values()} == {polling.KEPT}
+
+
+def test_a_clock_that_went_back_asks_as_if_it_had_just_begun():
+    lane = a_lane(**{KIND: [30.0] * 10})
+    assert polling.next_poll(lane, an_attempt(after(500)), NOW, kind=KIND) > NOW
