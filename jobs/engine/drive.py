@@ -210,6 +210,7 @@ class Drive:
         if self.pool.idle == 0:
             return 0
         begun = 0
+        self.retry_at = {slug: moment for slug, moment in self.retry_at.items() if moment > now}
         ready = Step.objects.filter(provider=OuterRef("pk"), state=State.READY, not_before__lte=now, crash_count=0)
         for slug in Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("pk"):
             if self._is_mine(slug) and self.pool.idle and slug not in self.retry_at:
@@ -230,7 +231,6 @@ class Drive:
         paid = not registry.get(slug).local
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket), paid=paid)
-        self.retry_at = {slug: moment for slug, moment in self.retry_at.items() if moment > now}
         return len(claimed.tickets)
 
     def _submitting(self, ticket: Ticket) -> Callable[[], calls.Answer]:
