@@ -16,8 +16,20 @@ CREATE TABLE IF NOT EXISTS jobs (
     fingerprint TEXT NOT NULL, request TEXT NOT NULL, accepted_at REAL NOT NULL, starts_at REAL NOT NULL,
     done_at REAL, ending TEXT NOT NULL, fault TEXT NOT NULL, billed_micro INTEGER NOT NULL, cancelled_at REAL,
     units TEXT NOT NULL, throttled INTEGER NOT NULL DEFAULT 0,
-    polls INTEGER NOT NULL DEFAULT 0, seen_at REAL, fetches INTEGER NOT NULL DEFAULT 0
+    polls INTEGER NOT NULL DEFAULT 0, seen_at REAL, fetches INTEGER NOT NULL DEFAULT 0,
+    bulk TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE IF NOT EXISTS bulks (
+    id TEXT PRIMARY KEY, vendor TEXT NOT NULL, input_file TEXT NOT NULL, metadata TEXT NOT NULL,
+    accepted_at REAL NOT NULL, validated_at REAL NOT NULL, works_until REAL NOT NULL, done_at REAL NOT NULL,
+    expires_at REAL NOT NULL, cancelled_at REAL, fault TEXT NOT NULL, problem TEXT NOT NULL, tokens INTEGER NOT NULL,
+    polls INTEGER NOT NULL DEFAULT 0, seen_at REAL
+);
+CREATE TABLE IF NOT EXISTS files (
+    id TEXT PRIMARY KEY, vendor TEXT NOT NULL, name TEXT NOT NULL, content BLOB NOT NULL,
+    created_at REAL NOT NULL, deleted_at REAL
+);
+CREATE INDEX IF NOT EXISTS jobs_by_bulk ON jobs (bulk) WHERE bulk != '';
 CREATE INDEX IF NOT EXISTS jobs_by_key ON jobs (vendor, key) WHERE key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (vendor, done_at);
 CREATE INDEX IF NOT EXISTS jobs_by_tag ON jobs (vendor, tag);
@@ -32,7 +44,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS deliveries_by_job ON deliveries (job);
 CREATE INDEX IF NOT EXISTS judged_by_time ON requests (vendor, at) WHERE counts != '';
 """
-LIVING = "vendor = ? AND cancelled_at IS NULL AND (done_at > ? OR done_at IS NULL)"
+LIVING = "vendor = ? AND bulk = '' AND cancelled_at IS NULL AND (done_at > ? OR done_at IS NULL)"
 Row = dict[str, Any]
 
 
@@ -69,23 +81,22 @@ class Books:
         *,
         verdict: str,
         job: Row | None = None,
+        made: Iterable[tuple[str, Row]] = (),
         polled: Iterable[tuple[str, float | None]] = (),
-        deliveries: Iterable[Row] = (),
+        table: str = "jobs",
     ) -> None:
-        """A request with its verdict and what it did: took a job, looked at jobs (and saw when they were over)."""
-        polled = list(polled)
+        """A request with its verdict and all it did: took a job, made rows, looked at some (and saw they were over)."""
+        made, polled = [("jobs", job), *made] if job else list(made), list(polled)
         row = {"counts": "", **request, "verdict": verdict, "job": job["id"] if job else None}
-        if not job and not polled:
+        if not made and not polled:
             self._insert("requests", row)
             return
         with self._db:
             self._db.execute("BEGIN")
-            if job:
-                self._insert("jobs", job)
-            for delivery in deliveries:
-                self._insert("deliveries", delivery)
+            for name, one in made:
+                self._insert(name, one)
             for job_id, seen_at in polled:
-                sql = "UPDATE jobs SET polls = polls + 1, seen_at = ifnull(seen_at, ?) WHERE id = ?"
+                sql = f"UPDATE {table} SET polls = polls + 1, seen_at = ifnull(seen_at, ?) WHERE id = ?"
                 self._db.execute(sql, (seen_at, job_id))
             self._insert("requests", row)
 
@@ -134,7 +145,7 @@ class Books:
         """As if the vendor had never been asked anything."""
         with self._db:
             self._db.execute("BEGIN")
-            for table in ("jobs", "requests", "deliveries"):
+            for table in ("jobs", "requests", "deliveries", "bulks", "files"):
                 self._db.execute(f"DELETE FROM {table} WHERE vendor = ?", (vendor,))
 
     # -- webhooks --
@@ -164,3 +175,19 @@ class Books:
 
     def delivered(self, delivery_id: int, answer: int) -> None:
         self._db.execute("UPDATE deliveries SET answer = ? WHERE id = ?", (answer, delivery_id))
+
+    # -- bulk jobs --
+
+    def bulk(self, vendor: str, bulk_id: str) -> Row | None:
+        found = self.rows("SELECT * FROM bulks WHERE vendor = ? AND id = ?", vendor, bulk_id)
+        return found[0] if found else None
+
+    def end_bulk(self, bulk_id: str, at: float) -> None:
+        """Cancels it; what is not answered by then is not billed."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("UPDATE bulks SET cancelled_at = ? WHERE id = ?", (at, bulk_id))
+            self._db.execute("UPDATE jobs SET billed_micro = 0 WHERE bulk = ? AND done_at > ?", (bulk_id, at))
+
+    def delete_file(self, file_id: str, at: float) -> None:
+        self._db.execute("UPDATE files SET deleted_at = ? WHERE id = ?", (at, file_id))

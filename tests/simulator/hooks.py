@@ -37,7 +37,7 @@ def planned(vendors: Vendors, job: Row) -> list[Row]:
     rows = []
     for event in ["running", "over"] if settings["hook_events"] == "all" else ["over"]:
         luck = random.Random(f"{job['id']}:{event}")
-        fault = vendors.behaviour.hook_fault(job["vendor"], luck)
+        fault = vendors.behaviour.fault("hook", job["vendor"], luck)
         rows += _rows_of(job, event, fault, luck, settings)
     return rows
 

@@ -15,8 +15,8 @@ LIVING = ("queued", "throttled", "running", "percolating")
 
 
 def look(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
-    if failed := _failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
-        return failed
+    if trouble := failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
+        return trouble
     job = vendors.books.job(asked.vendor, job_id)
     _remember(vendors, asked, [job] if job else [])
     if job is None:
@@ -28,8 +28,8 @@ def look(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
 def listing(vendors: Vendors, asked: Asked) -> Reply:
     """Several by their ids, with their output, which counts as a poll of each; or pages of what is found."""
     fault = vendors.behaviour.get_fault(asked.vendor)
-    if failed := _failed(vendors, asked, fault):
-        return failed
+    if trouble := failed(vendors, asked, fault):
+        return trouble
     if by_id := "ids" in asked.query:
         jobs, cursor = _of_ids(vendors, asked), None
     else:
@@ -46,8 +46,8 @@ def _finished(jobs: list[Row], told: list[dict[str, Any]]) -> list[tuple[dict[st
 
 
 def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
-    if failed := _failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
-        return failed
+    if trouble := failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
+        return trouble
     _remember(vendors, asked, [])
     job = vendors.books.job(asked.vendor, job_id)
     if job is None:
@@ -61,7 +61,7 @@ def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
     return Reply(body=vendors.told(job, asked.at))
 
 
-def _failed(vendors: Vendors, asked: Asked, fault: str) -> Reply | None:
+def failed(vendors: Vendors, asked: Asked, fault: str) -> Reply | None:
     if not fault or fault == "list_miss":
         return None
     vendors.books.saw(vendors.entry(asked), verdict=f"fault {fault}")
@@ -96,7 +96,7 @@ def _page(vendors: Vendors, asked: Asked) -> tuple[list[Row], str | None]:
     query, clock, settings = asked.query, vendors.clock, vendors.behaviour.of(asked.vendor)
     oldest = clock.virtual(float(query["created_after"])) if "created_after" in query else -1e18
     newest = clock.virtual(float(query["created_before"])) if "created_before" in query else 1e18
-    sql = "SELECT rowid, * FROM jobs WHERE vendor = ? AND accepted_at BETWEEN ? AND ? AND rowid > ?"
+    sql = "SELECT rowid, * FROM jobs WHERE vendor = ? AND bulk = '' AND accepted_at BETWEEN ? AND ? AND rowid > ?"
     values: list[Any] = [asked.vendor, oldest, min(newest, asked.at - settings["list_lag_s"])]
     values.append(int(query.get("after") or 0))
     if "tag" in query:

@@ -19,6 +19,7 @@ class Reply:
     lost: str = ""  # "close" or "reset": the connection ends without an answer
     outputs: list[tuple[dict[str, Any], Row]] = field(default_factory=list)  # parts of the body that get their output
     content: Row | None = None  # the job whose file is the body
+    lines_of: tuple[Row, str] | None = None  # the bulk job whose output or error file is the body
     sent_share: float = 1.0  # of the body, while Content-Length promises all of it
     drips: bool = False  # the body comes byte by byte
     endless: bool = False  # or never ends
@@ -33,6 +34,8 @@ class Asked:
     query: dict[str, str]
     body: dict[str, Any]
     key: str
+    raw: bytes = b""  # what is no JSON
+    media_type: str = ""
 
 
 def error(status: int, code: str, **headers: str) -> Reply:

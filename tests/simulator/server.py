@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import files, media
+from . import files, lines, media
 from .books import Row
 from .clock import steady
 from .postman import Postman
@@ -82,7 +82,7 @@ class Server:
         except Exception:
             traceback.print_exc()
             reply, base = error(500, "the_simulator_itself_failed"), ""
-        if reply.at or reply.content or reply.outputs:
+        if reply.at or reply.content or reply.outputs or reply.lines_of:
             self._later(self._finish(connection, reply, base))
         else:
             self._send(connection, reply)
@@ -97,8 +97,10 @@ class Server:
     def _reply(self, at: float, message: Message) -> tuple[Reply, str]:
         url = urlsplit(message.target)
         query, parts = dict(parse_qsl(url.query)), tuple(part for part in url.path.split("/") if part)
+        media_type = message.headers.get("content-type", "")
+        is_file = "multipart" in media_type or parts[1:] == ("v1", "files")
         try:
-            body = json.loads(message.body or b"{}")
+            body = {} if is_file else json.loads(message.body or b"{}")
         except ValueError:
             return error(400, "not_json"), ""
         match parts:
@@ -117,6 +119,8 @@ class Server:
             query=query,
             body=body,
             key=message.headers.get("idempotency-key", ""),
+            raw=message.body if is_file else b"",
+            media_type=media_type,
         )
         reply = self.vendors.answer(asked)
         reply.vendor = vendor
@@ -138,6 +142,8 @@ class Server:
         """Waits for the moment, and makes files meanwhile."""
         if reply.content and not reply.lost:
             reply.body = await self._made(reply.content)
+        if reply.lines_of:
+            reply.body = await self._written(*reply.lines_of, base)
         for told, job in reply.outputs:
             await self._complete(told, job, base)
         wait_s = (reply.at - self.vendors.clock.now()) / self.vendors.clock.scale
@@ -200,6 +206,15 @@ class Server:
         if media.is_quick(job["kind"], tiny=tiny):
             return content_of(job, tiny=tiny)
         return await self._loop.run_in_executor(self._makers, lambda: content_of(job, tiny=tiny))
+
+    async def _written(self, bulk: Row, role: str, base: str) -> bytes:
+        said = lines.file_of(self.vendors, bulk, role)
+        for number, (job, line) in enumerate(said):
+            if line["response"] and line["response"]["status_code"] == 200:
+                await self._complete(line["response"]["body"], job, base)
+            if number % 100 == 99:
+                await asyncio.sleep(0)  # others are waiting
+        return lines.written([line for _, line in said], bulk["fault"] if role == "output" else "")
 
     async def _output(self, job: Row, base: str) -> dict[str, str]:
         media_type = media.TYPES[job["kind"]][0]

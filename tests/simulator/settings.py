@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import random
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
-from . import hooks
+from . import hooks, lines
 from .limits import POLICIES, UNITS, Limit
 
 DEFAULTS: dict[str, Any] = {
@@ -43,6 +44,18 @@ DEFAULTS: dict[str, Any] = {
     "page_size": 1000,  # of listings
     "rates": {},  # {"500_after": 0.05}: share of submits with this fault
     "get_rates": {},  # the same for looks and listings
+    # -- bulk jobs --
+    "bulk_validate_s": [1.0, 5.0],
+    "bulk_latency_s": [600.0, 7200.0],  # of the work, behind validation
+    "bulk_finalize_s": 5.0,
+    "bulk_window_s": 86400.0,  # behind it, what is not done expires
+    "bulk_cancel_s": 30.0,  # how long cancelling takes
+    "bulk_share": 0.5,  # of the price
+    "bulk_lines": 50000,  # at most
+    "bulk_done_share": 0.6,  # how far one with the fault "expires" comes
+    "enqueued_tokens": 0,  # of all waiting bulk jobs together; 0 = any number
+    "line_failures": 0.0,  # share of lines that fail by themselves
+    "bulk_rates": {},  # {"expires": 0.1}: share of bulk jobs with this fault
     # -- webhooks, for jobs with a callback_url --
     "hook_secret": "whsec_" + base64.b64encode(b"what only both of us know").decode(),
     "hook_events": "over",  # or "all": also when the job starts
@@ -65,7 +78,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "media": ("real", "tiny"),
     "hook_events": ("over", "all"),
 }
-ORDERS = {"next", "next_get", "next_hook", "calm", "fresh"}  # done once, not kept
+ORDERS = {"next", "next_get", "next_hook", "next_bulk", "calm", "fresh"}  # done once, not kept
 
 # -- faults: ordered one by one ("next"), or by rate ("rates") --
 BEFORE = {  # the job is not taken: the status answered, 0 for none
@@ -113,6 +126,13 @@ JOB = {"fail_job", "moderated", "unknown_status", "unknown_end", "stuck", *FILE}
 WORK = {"slow", "tail", "dear"}  # it takes longer, much longer, or costs and counts twice
 SUBMIT_FAULTS = {*BEFORE, *AFTER, *JOB, *WORK}
 GET_FAULTS = {"lose", "reset", "hang", "429", "500", "502", "503", "garbage", "cut", "list_miss"}
+QUEUES = {"submit": "next", "get": "next_get", "hook": "next_hook", "bulk": "next_bulk"}
+FAULTS: dict[str, tuple[str, Collection[str], str]] = {  # the setting with their rates, which there are, their name
+    "submit": ("rates", SUBMIT_FAULTS, "fault of a submit"),
+    "get": ("get_rates", GET_FAULTS, "fault of a get"),
+    "hook": ("hook_rates", hooks.FAULTS, "fault of a webhook"),
+    "bulk": ("bulk_rates", lines.FAULTS, "fault of a bulk job"),
+}
 
 
 class BadControl(ValueError):
@@ -142,21 +162,19 @@ class Behaviour:
 
     def change(self, vendor: str, order: dict[str, Any]) -> None:
         settings = {name: value for name, value in order.items() if name not in ORDERS}
-        submits, gets, messages = (order.get(name, []) for name in ("next", "next_get", "next_hook"))
+        ordered = {what: order.get(name, []) for what, name in QUEUES.items()}
         _only_known(settings, DEFAULTS, "setting")
-        _only_known([*submits, *settings.get("rates", {})], SUBMIT_FAULTS, "fault of a submit")
-        _only_known([*gets, *settings.get("get_rates", {})], GET_FAULTS, "fault of a get")
-        _only_known([*messages, *settings.get("hook_rates", {})], hooks.FAULTS, "fault of a webhook")
+        for what, (rates, faults, named) in FAULTS.items():
+            _only_known([*ordered[what], *settings.get(rates, {})], faults, named)
         for name, choices in CHOICES.items():
             _only_known([settings[name]] if name in settings else [], choices, name)
         if order.get("calm"):
-            for what in ("submit", "get", "hook"):
+            for what in QUEUES:
                 self._next[vendor, what] = []
-            settings = {**settings, "rates": {}, "get_rates": {}, "hook_rates": {}}
+            settings = {**settings, **{rates: {} for rates, _, _ in FAULTS.values()}}
         limits_of({**self.of(vendor), **settings})  # refuses nonsense before anything is kept
-        self._next[vendor, "submit"] += submits
-        self._next[vendor, "get"] += gets
-        self._next[vendor, "hook"] += messages
+        for what, faults in ordered.items():
+            self._next[vendor, what] += faults
         self.kept[vendor] = {**self.kept.get(vendor, {}), **settings}
         self._all.pop(vendor, None)
 
@@ -170,25 +188,22 @@ class Behaviour:
         low, high = self.of(vendor)["token_factor"]
         return low if low == high else random.Random(f"{self._seed}:{prompt}").uniform(low, high)
 
-    def submit_fault(self, vendor: str, chance: random.Random) -> str:
-        return self._fault(vendor, "submit", "rates", chance)
-
-    def hook_fault(self, vendor: str, chance: random.Random) -> str:
-        return self._fault(vendor, "hook", "hook_rates", chance)
+    def luck(self, name: str) -> random.Random:
+        return random.Random(f"{self._seed}:{name}")
 
     def get_fault(self, vendor: str) -> str:
         if not self._next[vendor, "get"] and not self.of(vendor)["get_rates"]:
             return ""  # the usual case, at the price of nothing
         self._count[f"{vendor} gets"] += 1
-        chance = random.Random(f"{self._seed}:{vendor}:get:{self._count[f'{vendor} gets']}")
-        return self._fault(vendor, "get", "get_rates", chance)
+        chance = self.luck(f"{vendor}:get:{self._count[f'{vendor} gets']}")
+        return self.fault("get", vendor, chance)
 
-    def _fault(self, vendor: str, what: str, rates: str, chance: random.Random) -> str:
+    def fault(self, what: str, vendor: str, chance: random.Random) -> str:
         """The next one ordered, else by luck."""
         if self._next[vendor, what]:
             return self._next[vendor, what].pop(0)
         draw = chance.random()
-        for fault, share in self.of(vendor)[rates].items():
+        for fault, share in self.of(vendor)[FAULTS[what][0]].items():
             draw -= share
             if draw < 0:
                 return str(fault)

@@ -48,7 +48,7 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
         books.saw(entry, verdict=refusal.why)
         return _refused(vendors, refusal, settings["retry_after"])
     chance = behaviour.chance(vendor)
-    fault = behaviour.submit_fault(vendor, chance)
+    fault = behaviour.fault("submit", vendor, chance)
     if fault in BEFORE:
         books.saw(entry, verdict=f"fault {fault}")
         return _not_taken(fault, asked.at + settings["hang_s"])
@@ -58,7 +58,8 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
         books.saw(entry, verdict=f"fault {fault}")
         return error(422, "content_policy" if fault == "moderated" else "could_not_make_it")
     job = _new_job(vendors, asked, kind, entry, fault, chance, units)
-    books.saw(entry, verdict="accepted", job=job, deliveries=hooks.planned(vendors, job) if callback else [])
+    letters = hooks.planned(vendors, job) if callback else []
+    books.saw(entry, verdict="accepted", job=job, made=[("deliveries", letter) for letter in letters])
     if callback:
         vendors.moved(job)
     if settings["tokens_counted"] == "settled" and job["done_at"] is not None:

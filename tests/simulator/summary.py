@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from . import bulks
 from .books import Row
 from .limits import Limit, allowed_in, fullest, most_at_once
 from .vendor import Vendors
@@ -42,6 +43,7 @@ def summary_of(vendors: Vendors, vendor: str) -> dict[str, Any]:
         "first_accepted_at": vendors.clock.real(accepted[0]["at"]) if accepted else None,
         "last_accepted_at": vendors.clock.real(accepted[-1]["at"]) if accepted else None,
         "jobs": [_life(vendors, job) for job in jobs],
+        "bulks": [_bulk(vendors, row) for row in vendors.books.rows("SELECT * FROM bulks WHERE vendor = ?", vendor)],
         "webhooks": [_webhook(vendors, row) for row in vendors.books.deliveries(vendor)],
     }
 
@@ -91,6 +93,8 @@ def _window(limit: Limit, accepted: list[Row]) -> dict[str, Any]:
 
 def _span(job: Row) -> tuple[float, float | None] | None:
     """While a job held a place; one that waited for a place held none."""
+    if job["bulk"]:
+        return None
     end = job["done_at"] if job["cancelled_at"] is None else job["cancelled_at"]
     start = job["starts_at"] if job["throttled"] else job["accepted_at"]
     return None if end is not None and end <= start else (start, end)
@@ -115,6 +119,12 @@ def _life(vendors: Vendors, job: Row) -> dict[str, Any]:
     times = {name: _real(vendors, job[name]) for name in ("accepted_at", "starts_at", "done_at", "seen_at")}
     state = vendors.status(job, vendors.clock.now())
     return {"id": job["id"], "tag": job["tag"], "state": state, "polls": job["polls"], **times}
+
+
+def _bulk(vendors: Vendors, bulk: Row) -> dict[str, Any]:
+    times = {name: _real(vendors, bulk[name]) for name in ("accepted_at", "done_at", "expires_at", "seen_at")}
+    state = bulks.status(bulk, vendors.clock.now())
+    return {"id": bulk["id"], "state": state, "fault": bulk["fault"], "polls": bulk["polls"], **times}
 
 
 def _webhook(vendors: Vendors, delivery: Row) -> dict[str, Any]:

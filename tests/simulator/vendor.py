@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from . import files, looks, submits
+from . import bulks, files, looks, submits, uploads
 from .books import Books, Row
 from .clock import Clock
 from .limits import Gate
@@ -41,6 +41,31 @@ class Vendors:
                 return looks.look(self, asked, job_id)
             case "DELETE", ("v1", "jobs", job_id):
                 return looks.cancel(self, asked, job_id)
+        if asked.path[1:2] in (("files",), ("bulks",)):
+            return self._of_bulks(asked)
+        return error(404, "no_such_path")
+
+    def _of_bulks(self, asked: Asked) -> Reply:
+        fault = self.behaviour.get_fault(asked.vendor) if asked.method == "GET" else ""
+        if trouble := looks.failed(self, asked, fault):
+            return trouble
+        match asked.method, asked.path[1:]:
+            case "POST", ("files",):
+                return uploads.upload(self, asked)
+            case "GET", ("files",):
+                return uploads.listing(self, asked)
+            case "DELETE", ("files", file_id):
+                return uploads.delete(self, asked, file_id)
+            case "GET", ("files", file_id, "content"):
+                return uploads.content(self, asked, file_id)
+            case "POST", ("bulks",):
+                return bulks.create(self, asked)
+            case "GET", ("bulks",):
+                return bulks.listing(self, asked, fault)
+            case "GET", ("bulks", bulk_id):
+                return bulks.look(self, asked, bulk_id)
+            case "POST", ("bulks", bulk_id, "cancel"):
+                return bulks.cancel(self, asked, bulk_id)
         return error(404, "no_such_path")
 
     def control(self, vendor: str, order: dict[str, Any]) -> dict[str, Any]:
