@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 WORKERS ?= 2
+TRIALS ?= 30
+SEED ?=
 PYTEST := $(PYTHON) -m pytest
 SOURCES := providers qc jobs vidbatch_site
 
@@ -9,7 +11,7 @@ ifeq ($(shell uname -s),Darwin)  # keg-only: Homebrew links neither into the PAT
 export PATH := /opt/homebrew/opt/ffmpeg-full/bin:/usr/local/opt/ffmpeg-full/bin:$(PATH)
 endif
 
-.PHONY: help run test unit slow postgres browser chaos bench check lint types imports format lock clean bootstrap-unit bootstrap-test
+.PHONY: help run test unit slow postgres browser chaos kills bench check lint types imports format lock clean bootstrap-unit bootstrap-test
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -25,6 +27,7 @@ test: bootstrap-test ## Install what is missing, then run every test: SQLite, Po
 	@$(PYTHON) -m tests.services postgres -- $(PYTEST) -n $(WORKERS) -m "(engine or postgres) and not (browser or chaos or live)"
 	@$(PYTEST) -m "browser and not live"
 	@$(PYTEST) -m "chaos and not live"
+	@$(PYTHON) -m tests.chaos trials --trials 30
 
 unit: bootstrap-unit ## The quick ones, on SQLite (under a minute)
 	@$(PYTEST) -n $(WORKERS) -m "not (browser or postgres or chaos or slow or live)"
@@ -38,7 +41,10 @@ postgres: bootstrap-unit ## The engine's tests on a PostgreSQL of their own
 browser: bootstrap-test ## From sign-in to a played MP4, in Chromium
 	@$(PYTEST) -m "browser and not live"
 
-chaos: bootstrap-unit ## Kill things at random; VIDBATCH_TRIALS=10 for more of it
+chaos: bootstrap-test ## Disturb the engine in every way, on both databases; TRIALS=200 SEED=abc
+	@$(PYTHON) -m tests.chaos trials --trials $(TRIALS) --seed "$(SEED)"
+
+kills: bootstrap-unit ## Kill processes of whole installations at random; TRIALS=10 for more of it
 	@$(PYTEST) -m "chaos and not live"
 
 bench: bootstrap-unit ## Measure the engine against bare SQL, on both databases

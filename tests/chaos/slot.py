@@ -1,0 +1,48 @@
+"""One place where trials run one after the other: reads orders from stdin, a line each, and answers with results."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import tests.chaos.preload  # noqa: F401
+from tests.chaos import ground, plan
+from tests.chaos.trial import Result, Trial
+
+
+def main() -> None:
+    root = Path(tempfile.mkdtemp(prefix="vidbatch-chaos-"))
+    kept = False
+    try:
+        prepared = ground.prepare(root)
+        print(json.dumps({"ready": True}), flush=True)
+        for line in sys.stdin:
+            result = run(json.loads(line), prepared, root)
+            kept = kept or bool(result.violations)
+            print(json.dumps(result.as_json()), flush=True)
+    finally:
+        if not kept:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def run(order: dict[str, Any], prepared: str, root: Path) -> Result:
+    drawn = plan.draw(order["seed"], order["number"], depth=order.get("depth", ""))
+    trial = Trial(drawn, prepared, root, bug=order.get("bug", ""))
+    try:
+        result = trial.run()
+    except Exception:
+        result = Result(trial.plan.name, [f"the trial itself broke: {traceback.format_exc()}"], 0.0, trial.storm.log)
+    if result.violations:
+        result.log.append(f"everything is kept in {trial.folder}")
+    else:
+        trial.remove()
+    return result
+
+
+if __name__ == "__main__":
+    main()

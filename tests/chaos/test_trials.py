@@ -1,0 +1,55 @@
+"""The trials themselves: the same seed gives the same trial, and what is broken on purpose is seen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos import plan, runner
+from tests.chaos.runner import ROOT
+
+
+def test_the_same_seed_gives_the_same_trial_and_another_a_different_one():
+    assert plan.draw("abc", 7) == plan.draw("abc", 7)
+    assert plan.draw("abc", 7) != plan.draw("abc", 8)
+    assert plan.draw("abc", 7) != plan.draw("abd", 7)
+
+
+def test_every_kind_of_event_and_depth_comes_in_two_hundred_trials():
+    plans = [plan.draw("all", number) for number in range(200)]
+    events = {event.what for each in plans for event in each.events}
+    assert events >= {"kill", "kill_all", "stop", "pause", "cancel", "clock", "database", "disk", "vendor", "cap"}
+    assert {each.depth for each in plans} == set(plan.DEPTHS)
+    assert {vendor for each in plans for vendor in each.vendor_of.values()} == set(plan.VENDORS)
+
+
+def test_the_pace_names_waiting_times_that_exist():
+    code = "import tests.chaos.preload; from tests.chaos import pace; pace.quicken(); pace.quicken()"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+def test_a_broken_trial_prints_how_to_see_it_again(capsys):
+    broken = {"name": "abc-7", "database": "sqlite", "wall_s": 2.0, "violations": ["I4 oh"], "log": ["kill"]}
+    runner.tell(broken)
+    said = capsys.readouterr().out
+    assert "I4 oh" in said
+    assert "python -m tests.chaos replay abc-7 --database sqlite" in said
+
+
+@pytest.mark.slow
+@pytest.mark.ffmpeg
+def test_one_trial_ends_with_nothing_broken():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos.slot"],
+        cwd=ROOT,
+        input=json.dumps({"seed": "one", "number": 1, "depth": "texts"}) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["violations"] == [], result["log"]
+    assert result["counts"]["attempts"] > 0
