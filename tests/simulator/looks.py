@@ -99,7 +99,7 @@ def _page(vendors: Vendors, asked: Asked) -> tuple[list[Row], str | None]:
     sql = "SELECT rowid, * FROM jobs WHERE vendor = ? AND bulk = '' AND accepted_at BETWEEN ? AND ? AND rowid > ?"
     values: list[Any] = [asked.vendor, oldest, min(newest, asked.at - settings["list_lag_s"])]
     values.append(int(query.get("after") or 0))
-    if "tag" in query:
+    if "tag" in query and settings["keeps_tags"]:
         sql, values = sql + " AND tag = ?", [*values, query["tag"]]
     size = max(1, min(int(query.get("limit") or settings["page_size"]), settings["page_size"]))
     jobs = vendors.books.rows(sql + f" ORDER BY rowid LIMIT {size + 1}", *values)

@@ -21,11 +21,20 @@ from .books import Row
 from .clock import steady
 from .postman import Postman
 from .replies import Asked, Reply, error
-from .settings import BadControl
+from .settings import BadControl, known_faults
 from .summary import books_of, summary_of
 from .vendor import Vendors
 from .wire import Connection, Message, response
 
+GREETING = b"""A vendor to practise on.
+
+GET  /control?vendor=jobs   how a vendor behaves, and which faults there are
+POST /control               {"vendor": "jobs", "latency_s": [45, 180], "rates": {"500_after": 0.02}}
+GET  /books?vendor=jobs     what it accepted and billed
+GET  /summary?vendor=jobs   figures of a run: refusals, windows, utilisation, the life of each job
+
+tests/simulator/README.md says more.
+"""
 ENDLESS_BLOCKS = 2**14  # of 64 KiB: even what has no end has one here
 
 
@@ -104,13 +113,18 @@ class Server:
         except ValueError:
             return error(400, "not_json"), ""
         match parts:
+            case ():
+                return Reply(body=GREETING, media_type="text/plain"), ""
             case ("books",):
                 return Reply(body=books_of(self.vendors, query.get("vendor", ""))), ""
             case ("summary",):
                 return Reply(body=summary_of(self.vendors, query.get("vendor", ""))), ""
+            case ("control",) if message.method == "GET":
+                vendor = query.get("vendor", "")
+                return Reply(body={"settings": self.vendors.behaviour.of(vendor), "faults": known_faults()}), ""
             case ("control",):
                 return self._control(body), ""
-        vendor, *path = parts or ("",)
+        vendor, *path = parts
         asked = Asked(
             at=self.vendors.clock.virtual(at),
             vendor=vendor,

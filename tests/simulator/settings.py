@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "media": "real",  # as asked for; "tiny": the same few valid bytes for all, each with its own mark
     "moderated_words": [],  # a prompt with one of them is declined
     "link_life_s": 0.0,  # links to files work so long; 0 = for ever
+    "keeps_tags": True,  # and finds jobs by them; else a job shows only what was asked for
     "list_lag_s": 0.0,  # how long a new job is missing from listings
     "page_size": 1000,  # of listings
     "rates": {},  # {"500_after": 0.05}: share of submits with this fault
@@ -208,6 +209,11 @@ class Behaviour:
             if draw < 0:
                 return str(fault)
         return ""
+
+
+def known_faults() -> dict[str, list[str]]:
+    """By the setting that takes their rates."""
+    return {rates: sorted(faults) for rates, faults, _ in FAULTS.values()}
 
 
 def limits_of(settings: dict[str, Any]) -> list[Limit]:

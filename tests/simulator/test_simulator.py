@@ -11,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
-from tests.simulator.process import simulator
+from tests.simulator.process import ROOT, simulator
 
 FAST = {"latency_s": [0, 0]}
 numbers = itertools.count()
@@ -331,3 +331,39 @@ os._exit(9)
     with pytest.raises(requests.ConnectionError):
         for _ in range(1000):
             requests.get(f"{url}/books", timeout=1)
+
+
+def test_a_person_starts_it_with_settings_and_finds_the_way(tmp_path):
+    command = [sys.executable, "-m", "tests.simulator", "--set", "jobs.concurrency=5", "--until-stdin-closes"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        url = json.loads(process.stdout.readline())["url"]
+        assert "/control" in requests.get(url, timeout=5).text
+        told = requests.get(f"{url}/control", params={"vendor": "jobs"}, timeout=5).json()
+        assert told["settings"]["concurrency"] == 5
+        assert "500_after" in told["faults"]["rates"]
+
+
+@pytest.mark.parametrize("order", ["jobs.concurency=5", "jobs.policy=fixed", "jobs", 'jobs.limits=[{"requests": 0}]'])
+def test_a_setting_that_is_not_understood_ends_the_start_with_a_sentence(order):
+    command = [sys.executable, "-m", "tests.simulator", "--set", order]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2
+    assert "--set: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_vendor_may_keep_no_tags(sim):
+    sim.control(sim.vendor, keeps_tags=False)
+    post(sim, "jobs", kind="image", tag="mine", seed=7)
+    told = get(sim, "jobs?tag=mine").json()["jobs"][0]
+    assert (told["tag"], told["input"]) == ("", {"prompt": "a lake", "seed": 7})
+    assert list(sim.bills(sim.vendor)) == ["mine"]
+
+
+def test_two_hours_pass_in_a_second_if_one_likes(tmp_path):
+    with simulator(tmp_path / "books.sqlite", scale=14_400) as sim:
+        sim.vendor = "jobs"
+        sim.control("jobs", latency_s=[7200, 7200])
+        job = post(sim, "jobs", kind="image").json()
+        time.sleep(0.55)
+        assert get(sim, f"jobs/{job['id']}").json()["status"] == "succeeded"

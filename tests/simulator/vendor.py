@@ -118,11 +118,13 @@ class Vendors:
 
     def told(self, job: Row, now: float) -> dict[str, Any]:
         """What the client may know of a job; the output is put in by the server."""
-        status = self.status(job, now)
+        status, request = self.status(job, now), json.loads(job["request"])
         said = {
             "id": job["id"],
             "status": status,
-            "tag": job["tag"],
+            "kind": job["kind"],
+            "tag": job["tag"] if self.behaviour.of(job["vendor"])["keeps_tags"] else "",
+            "input": {name: request[name] for name in ("prompt", "seed", "model") if name in request},
             "created_at": self.clock.real(job["accepted_at"]),
             "units": json.loads(job["units"]),
         }
