@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from providers import registry
@@ -99,7 +100,9 @@ class SimJobs(_Simulated):
     vendor = "jobs"
     recovery = dict.fromkeys(EVERYTHING, Recovery.LISTABLE)
 
-    RUNNING = frozenset({"queued", "running"})
+    can_list = 100
+
+    RUNNING = frozenset({"queued", "throttled", "running"})
     ENDED_BADLY = frozenset({"failed", "cancelled"})
 
     def submit(self, request: Request) -> Accepted:
@@ -109,7 +112,13 @@ class SimJobs(_Simulated):
         return Accepted(external_id=job["id"])
 
     def poll(self, external_id: str) -> Running | Finished | Failed:
-        job = self.call("GET", f"/v1/jobs/{external_id}")
+        return self.said(self.call("GET", f"/v1/jobs/{external_id}"))
+
+    def poll_many(self, external_ids: Sequence[str]) -> dict[str, Running | Finished | Failed]:
+        jobs = self.call("GET", "/v1/jobs", params={"ids": ",".join(external_ids)})["jobs"]
+        return {job["id"]: self.said(job) for job in jobs}
+
+    def said(self, job: dict[str, Any]) -> Running | Finished | Failed:
         status = job.get("status", "")
         if status == "succeeded":
             return self.finished(job)
@@ -121,7 +130,7 @@ class SimJobs(_Simulated):
                 billed=bool(job.get("billed")),
                 units=job["units"],
             )
-        return Running()  # also for words not in RUNNING: still at work, until its age says otherwise
+        return Running(unknown_status="" if status in self.RUNNING else status)
 
     def find(self, tag: str) -> str | None:
         jobs = self.call("GET", "/v1/jobs", params={"tag": tag})["jobs"]

@@ -41,7 +41,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How a call ended. Exactly one of `error`, `failed`, `accepted_id`, or a finished result (files and links)."""
+    """How a call ended. Exactly one of `error`, `failed`, `accepted_id`, or a finished result (files and links).
+
+    Only a download may have two: the error, and that the job failed when a fresh link was asked for.
+    """
 
     ticket: Ticket
     on_wire_at: datetime | None = None
@@ -119,6 +122,9 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
             if not error.expired or not ticket.external_id:
                 raise
             again = adapter.poll(ticket.external_id)
+            if isinstance(again, Failed):
+                message = f"{adapter.label} had finished it, then took it back: {again.reason}"
+                return {"error": downloads.DownloadError(message), "failed": again}
             if not isinstance(again, Finished):
                 raise
             return {"files": tuple(_store(adapter, output) for output in again.outputs)}

@@ -19,7 +19,7 @@ from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, R
 from providers.models import Lane, Price, Provider
 from providers.types import Capability, Recovery
 
-from . import assets, books, polling
+from . import assets, books, oddities, polling
 from .calls import Answer
 from .failpoints import failpoint
 from .requests import Ticket
@@ -115,8 +115,11 @@ def settle_calls(answers: Sequence[Answer], now: datetime) -> None:
 @atomically
 def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
     """Answers to polls of running jobs. Polling twice harms nobody: only the first end counts."""
-    ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.RUNNING)
-    _settle([a for a in answers if a.ticket.step_id in ours], ours, now)
+    by_word = sorted(answers, key=lambda answer: (answer.ticket.fence, not answer.running))
+    latest = {answer.ticket.step_id: answer for answer in by_word}
+    ours = still_ours({step_id: answer.ticket.fence for step_id, answer in latest.items()}, State.RUNNING)
+    oddities.late_failures([answer for step_id, answer in latest.items() if step_id not in ours], now)
+    _settle([answer for step_id, answer in latest.items() if step_id in ours], ours, now)
 
 
 def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:
@@ -149,12 +152,14 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
         batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
         batch.go(step, State.RUNNING)
         when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
-    elif polling.is_too_old(attempt, batch.now):
+    elif answer.ticket.cancel and polling.is_too_old(attempt, batch.now):
         _give_up(batch, step, attempt, "It was still running")
         return
     else:
         kind = polling.like(answer.ticket.request)
         when = polling.next_poll(attempt.lane, attempt, answer.ended_at, kind=kind, together=answer.together)
+    if answer.unknown_status:
+        oddities.unknown_status(attempt.lane, answer.unknown_status, batch.now)
     batch.polls.append((when, step.pk))
 
 
@@ -190,11 +195,14 @@ def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
     failed = answer.failed
     assert failed is not None
     micro = books.cost(attempt.price, dict(failed.units)) if failed.billed else 0
+    reason = failed.reason
+    if answer.ticket.cancel and not step.cancel_asked:
+        reason = f"It was still running after {_hours(attempt)} and was ended ({reason})."
     if failed.moderated and not step.cancel_asked:
         _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
         batch.go(step, State.ATTENTION, reason=Reason.REJECTED, message=failed.reason[:500])
     else:
-        _end_badly(batch, step, attempt, failed.reason, micro=micro)
+        _end_badly(batch, step, attempt, reason, micro=micro)
 
 
 def _settle_error(
@@ -277,13 +285,16 @@ def _end_badly(batch: _Batch, step: Step, attempt: Attempt, reason: str, *, micr
 
 def _give_up(batch: _Batch, step: Step, attempt: Attempt, what: str) -> None:
     """Nobody knows how a job ended: it counts as billed, and only a person buys it again."""
-    hours = polling.max_age(attempt).total_seconds() / 3600
-    reason = f"{what} after {hours:.0f} hours; it was given up and booked as paid."
+    reason = f"{what} after {_hours(attempt)}; it was given up and booked as paid."
     _close(batch, step, attempt, Outcome.GIVEN_UP, reason, micro=attempt.reserved_micro)
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)
     else:
         batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=reason[:500])
+
+
+def _hours(attempt: Attempt) -> str:
+    return f"{polling.max_age(attempt).total_seconds() / 3600:.2g} hours"
 
 
 def _count_failure(batch: _Batch, step: Step, reason: str) -> None:
@@ -356,6 +367,7 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
         if step is None:
             continue
         error = answer.error
+        oddities.late_failures([answer], now)
         if error is None and not any(not file.role for file in answer.files):
             _count_failure(batch, step, "The provider says that it is finished, but gave no file.")
             batch.each.append(([], "", step.pk))

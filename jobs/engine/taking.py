@@ -15,11 +15,13 @@ from providers import registry
 from providers.models import Lane
 
 from .poll_plan import STEP_SHARE
+from .polling import is_too_old
 from .requests import Ticket, request_of
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
 POLL_HANDED_OUT_S = 30.0
+READ_OF_ATTEMPT = ("step", "no", "tag", "external_id", "sent_at", "on_wire_at")
 MOST_POLLED = 500  # jobs a round
 
 
@@ -44,9 +46,8 @@ def take(state: State, worker: Worker, most: int, now: datetime, *, lease_s: flo
     return list(Step.objects.select_related("offer", "provider").filter(pk__in=ids, state=state, owner=worker.pk))
 
 
-def fetch_tickets(steps: list[Step]) -> list[Ticket]:
-    latest = _latest_attempts(steps)
-    return [_ticket(step, latest[step.pk]) for step in steps]
+def fetch_tickets(steps: list[Step], now: datetime) -> list[Ticket]:
+    return _tickets(steps, now)
 
 
 @atomically
@@ -54,30 +55,30 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
     """Lost answers to look for now. They are put off by a little while a thread asks, so that nobody else does."""
     steps = list(_due(slugs, State.UNKNOWN, now)[:most])
     _put_off(steps, State.UNKNOWN, now)
-    return _tickets(steps)
+    return _tickets(steps, now)
 
 
 @atomically
 def due_polls(slugs: list[str], most: int, now: datetime) -> list[list[Ticket]]:
     """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them."""
-    by_call: list[list[Step]] = []
-    filling: dict[str, list[Step]] = {}
-    for step in _due(slugs, State.RUNNING, now)[:MOST_POLLED]:
-        slug = step.provider.slug
-        room = registry.get(slug).can_list
-        if room < 2 or step.cancel_asked:
-            by_call.append([step])
-        elif len(filling.get(slug, ())) < room and slug in filling:
-            filling[slug].append(step)
-        else:
-            filling[slug] = [step]
-            by_call.append(filling[slug])
-    for group in filling.values():
-        group += _riders(group, now)
-    steps = list(chain(*by_call[:most]))
-    _put_off(steps, State.RUNNING, now)
-    tickets = {ticket.step_id: ticket for ticket in _tickets(steps)}
-    return [[tickets[step.pk] for step in group] for group in by_call[:most]]
+    steps = {step.pk: step for step in _due(slugs, State.RUNNING, now)[:MOST_POLLED]}
+    by_call: list[list[Ticket]] = []
+    filling: dict[str, list[Ticket]] = {}
+    for ticket in _tickets(list(steps.values()), now):
+        group = filling.get(ticket.slug)
+        if group is not None and not ticket.cancel and len(group) < registry.get(ticket.slug).can_list:
+            group.append(ticket)
+            continue
+        by_call.append([ticket])
+        if not ticket.cancel and registry.get(ticket.slug).can_list > 1:
+            filling[ticket.slug] = by_call[-1]
+    del by_call[most:]
+    _put_off([steps[ticket.step_id] for ticket in chain(*by_call)], State.RUNNING, now)
+    for group in by_call:
+        if group is filling.get(group[0].slug):
+            riders = _riders([steps[ticket.step_id] for ticket in group], now)
+            group += [ticket for ticket in _tickets(riders, now) if not ticket.cancel]
+    return by_call
 
 
 def _riders(group: list[Step], now: datetime) -> list[Step]:
@@ -100,17 +101,18 @@ def _put_off(steps: list[Step], state: State, now: datetime) -> None:
     Step.objects.filter(pk__in=[step.pk for step in steps], state=state).update(not_before=until)
 
 
-def _tickets(steps: list[Step]) -> list[Ticket]:
+def _tickets(steps: list[Step], now: datetime) -> list[Ticket]:
     latest = _latest_attempts(steps)
-    return [_ticket(step, latest[step.pk]) for step in steps]
+    return [_ticket(step, latest[step.pk], now) for step in steps]
 
 
 def _latest_attempts(steps: list[Step]) -> dict[int, Attempt]:
-    rows = Attempt.objects.filter(step__in=steps).order_by("no").only("step", "no", "tag", "external_id")
+    rows = Attempt.objects.filter(step__in=steps).order_by("no").only(*READ_OF_ATTEMPT)
     return {attempt.step_id: attempt for attempt in rows}
 
 
-def _ticket(step: Step, attempt: Attempt) -> Ticket:
+def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
+    attempt.provider = step.provider
     return Ticket(
         step_id=step.pk,
         fence=step.fence,
@@ -120,6 +122,6 @@ def _ticket(step: Step, attempt: Attempt) -> Ticket:
         options=step.provider.options,
         attempt_id=attempt.pk,
         external_id=attempt.external_id,
-        cancel=step.cancel_asked,
+        cancel=step.cancel_asked or is_too_old(attempt, now),
         links=tuple(step.links),
     )

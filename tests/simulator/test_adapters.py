@@ -163,7 +163,7 @@ def test_bad_ends_of_jobs_carry_their_reason(sim, make):
 def test_an_unknown_word_means_still_running_and_a_job_can_be_cancelled(sim, make):
     sim.control("jobs", latency_s=[9e9, 9e9], next=["unknown_status"])
     job = make(SimJobs).submit(a_request()).external_id
-    assert make(SimJobs).poll(job) == Running()
+    assert make(SimJobs).poll(job) == Running(unknown_status="percolating")
     make(SimJobs).cancel(job)
     assert isinstance(make(SimJobs).poll(job), Failed)
 

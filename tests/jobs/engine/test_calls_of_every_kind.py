@@ -233,17 +233,6 @@ def test_polls_that_fail_are_asked_again(scene, monkeypatch):
     scene.check()
 
 
-def test_a_job_that_never_ends_is_given_up_and_not_bought_again(scene, monkeypatch):
-    provider = scene.vendor("jobs", next=["stuck"])
-    scene.batch(provider=provider)
-    monkeypatch.setattr(SimJobs, "max_age_s", 0.3)
-    scene.drive_until(needs_a_person)
-    assert Step.objects.get().reason == Reason.FAILED
-    assert "given up" in Step.objects.get().message
-    assert LedgerEntry.objects.filter(spent_micro=1000).count() == 1
-    scene.check()
-
-
 def test_a_cut_file_is_fetched_again_and_not_made_again(scene):
     provider = scene.vendor("jobs", next=["cut_file"])
     scene.batch(provider=provider)

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs.engine import drive as drive_module
+from jobs.engine import polling, settle, taking
+from jobs.engine.calls import Answer
+from jobs.models import Attempt, LedgerEntry, Notice, Step
+from jobs.states import Reason, State
+from providers.models import Lane
+from providers.types import Failed
+from tests.simulator_adapter import SimJobs
+
+pytestmark = [pytest.mark.engine]
+
+
+def all_done():
+    return not Step.objects.exclude(state__in=(State.DONE, State.CANCELLED)).exists()
+
+
+def all_run():
+    return not Step.objects.exclude(state=State.RUNNING).exists()
+
+
+def looks(scene) -> list[str]:
+    return [row["path"] for row in scene.books()["requests"] if row["method"] == "GET"]
+
+
+def make_due():
+    Step.objects.filter(state=State.RUNNING).update(not_before=datetime.now(UTC))
+
+
+def a_ticket():
+    make_due()
+    [[ticket]] = taking.due_polls(["sim_jobs"], 9, datetime.now(UTC))
+    return ticket
+
+
+def test_jobs_that_are_due_are_asked_in_one_call(scene):
+    provider = scene.vendor("jobs", latency_s=[1.5, 1.5])
+    scene.batch(*"abcdef", provider=provider)
+    scene.drive_until(all_run)
+    before = len(looks(scene))
+    make_due()
+    groups = taking.due_polls(["sim_jobs"], 9, datetime.now(UTC))
+    assert [len(group) for group in groups] == [6]
+    make_due()
+    scene.drives[0].step_once()
+    scene.drives[0].step_once()
+    assert looks(scene)[before:] == ["v1/jobs"]
+    scene.drive_until(all_done)
+    scene.check()
+
+
+def test_those_that_are_due_soon_ride_along_and_no_more_than_the_vendor_takes(scene, monkeypatch):
+    monkeypatch.setattr(SimJobs, "can_list", 4)
+    provider = scene.vendor("jobs", latency_s=[1.5, 1.5])
+    scene.batch(*"abcdef", provider=provider)
+    scene.drive_until(all_run)
+    now = datetime.now(UTC)
+    Lane.objects.update(slowest_s=50.0)
+    Step.objects.update(not_before=datetime.fromtimestamp(now.timestamp() + 0.9, UTC))
+    Step.objects.filter(pk=Step.objects.first().pk).update(not_before=now)
+    assert [len(group) for group in taking.due_polls(["sim_jobs"], 9, now)] == [4]
+    Step.objects.update(not_before=now)
+    assert [len(group) for group in taking.due_polls(["sim_jobs"], 9, now)] == [4, 2]
+    Step.objects.update(not_before=now)
+    assert [len(group) for group in taking.due_polls(["sim_jobs"], 1, now)] == [4]
+    assert Step.objects.filter(not_before__lte=now).count() == 2  # not handed out, so not put off either
+
+
+def test_one_that_is_missing_in_the_list_is_asked_by_itself(scene, monkeypatch):
+    listed = SimJobs.poll_many
+    monkeypatch.setattr(SimJobs, "poll_many", lambda self, ids: dict(list(listed(self, ids).items())[1:]))
+    provider = scene.vendor("jobs", latency_s=[0.5, 0.5])
+    scene.batch(*"abc", provider=provider)
+    scene.drive_until(all_done)
+    scene.check()
+
+
+@pytest.mark.parametrize("fault", ["500", "lose", "garbage", "429"])
+def test_a_list_that_fails_is_asked_again(scene, fault):
+    provider = scene.vendor("jobs", latency_s=[0.4, 0.5])
+    scene.batch(*"abc", provider=provider)
+    scene.drive_until(all_run)
+    scene.sim.control("jobs", next_get=[fault])
+    make_due()
+    scene.drives[0].step_once()
+    scene.drives[0].step_once()
+
+    def hurry():
+        make_due()
+        return all_done()
+
+    scene.drive_until(hurry)
+    assert len(scene.submits()) == 3
+    scene.check()
+
+
+def test_a_place_that_came_free_is_taken_at_once(scene, monkeypatch):
+    monkeypatch.setattr(drive_module, "LOOK_EVERY_S", 20.0)
+    provider = scene.vendor("jobs", latency_s=[0.5, 0.5], concurrency=1)
+    Lane.objects.update(max_in_flight=1)
+    scene.batch("a", "b", provider=provider)
+    drive = drive_module.Drive("generation", slice_s=60)
+    scene.drives = [drive]
+    while Attempt.objects.exclude(ended_at=None).count() < 1 or Attempt.objects.count() < 2:
+        drive.step_once()
+    first, second = Attempt.objects.order_by("pk")
+    assert (second.sent_at - first.ended_at).total_seconds() < 5
+    scene.drives = []
+    scene.drive_until(lambda: not Step.objects.filter(state__in=(State.RUNNING, State.CLAIMED)).exists())
+    drive.close()
+
+
+def test_an_unknown_status_is_told_once_and_counts_as_still_running(scene):
+    provider = scene.vendor("jobs", next=["unknown_status"] * 2, latency_s=[0.5, 0.6])
+    scene.batch("a", "b", provider=provider)
+    scene.drive_until(all_done)
+    notice = Notice.objects.get()
+    assert str(Lane.objects.get()) in notice.text
+    assert '"percolating"' in notice.text
+    scene.check()
+
+
+def test_a_vendor_that_makes_up_words_does_not_flood_the_notices(scene, monkeypatch):
+    words = iter(f"at {n} %\n" for n in range(10_000))
+    said = SimJobs.said
+
+    def with_words(self, job):
+        answer = said(self, job)
+        return replace(answer, unknown_status=next(words)) if job["status"] == "running" else answer
+
+    monkeypatch.setattr(SimJobs, "said", with_words)
+    provider = scene.vendor("jobs", latency_s=[1.5, 1.5])
+    scene.batch(*"abc", provider=provider)
+    scene.drive_until(all_done)
+    assert 1 <= Notice.objects.count() <= 5
+
+
+def test_a_job_that_is_too_old_is_ended_at_the_vendor_and_made_anew(scene, monkeypatch):
+    provider = scene.vendor("jobs", next=["stuck"])
+    scene.batch(provider=provider)
+    monkeypatch.setattr(SimJobs, "max_age_s", 0.6)
+    scene.drive_until(all_done)
+    first, second = Attempt.objects.order_by("pk")
+    assert "was ended" in first.message
+    assert (first.cost_micro, second.cost_micro) == (0, 1000)
+    assert Step.objects.get().failures == 1
+    scene.check()
+
+
+def test_a_job_that_is_too_old_and_cannot_be_ended_is_given_up_and_not_bought_again(scene, monkeypatch):
+    monkeypatch.delattr(SimJobs, "cancel")
+    provider = scene.vendor("jobs", next=["stuck"])
+    scene.batch(provider=provider)
+    monkeypatch.setattr(SimJobs, "max_age_s", 0.3)
+    scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION).exists())
+    assert Step.objects.get().reason == Reason.FAILED
+    assert "given up" in Step.objects.get().message
+    assert LedgerEntry.objects.filter(spent_micro=1000).count() == 1
+    scene.check()
+
+
+def test_still_running_after_finished_changes_nothing(scene):
+    provider = scene.vendor("jobs", latency_s=[0.5, 0.5])
+    scene.batch(provider=provider)
+    scene.drive_until(all_run)
+    ticket = a_ticket()
+    make_due()
+    scene.drive_until(all_done)
+    before = (Step.objects.values().get(), Attempt.objects.values().get())
+    now = datetime.now(UTC)
+    settle.settle_polls([Answer(ticket=ticket, ended_at=now, running=True)], now)
+    assert (Step.objects.values().get(), Attempt.objects.values().get()) == before
+    assert not Notice.objects.exists()
+    scene.check()
+
+
+def test_failed_after_finished_is_told_and_changes_nothing(scene):
+    provider = scene.vendor("jobs", latency_s=[0.5, 0.5])
+    scene.batch(provider=provider)
+    scene.drive_until(all_run)
+    ticket = a_ticket()
+    make_due()
+    scene.drive_until(all_done)
+    before = (Step.objects.values().get(), Attempt.objects.values().get())
+    now = datetime.now(UTC)
+    for _ in range(2):
+        settle.settle_polls([Answer(ticket=ticket, ended_at=now, failed=Failed(reason="no"))], now)
+    assert (Step.objects.values().get(), Attempt.objects.values().get()) == before
+    assert ticket.external_id in Notice.objects.get().text
+    scene.check()
+
+
+def test_a_job_that_two_polls_saw_ending_is_booked_once(scene):
+    provider = scene.vendor("jobs", latency_s=[0.5, 0.5])
+    scene.batch(provider=provider)
+    scene.drive_until(all_run)
+    ticket, now = a_ticket(), datetime.now(UTC)
+    link = {"url": f"{SimJobs.base_url}/files/{ticket.external_id}.txt", "media_type": "text/plain", "role": ""}
+    ended = Answer(ticket=ticket, ended_at=now, accepted_id=ticket.external_id, links=(link,), units={"calls": 1})
+    settle.settle_polls([ended, Answer(ticket=ticket, ended_at=now, running=True), ended], now)
+    assert LedgerEntry.objects.filter(kind="settle").count() == 1
+    assert Step.objects.get().state == State.FETCHING
+
+
+def test_what_jobs_take_is_learned_for_the_lane(scene):
+    provider = scene.vendor("jobs", latency_s=[0.3, 0.5])
+    scene.batch(*"abc", provider=provider)
+    scene.drive_until(all_done)
+    lane = Lane.objects.get()
+    assert list(lane.durations) == [polling.like(_request())]
+    [durations] = lane.durations.values()
+    assert len(durations) == 3
+    assert 0.2 < min(durations) <= max(durations) < 3
+
+
+def _request():
+    from jobs.engine.requests import request_of
+
+    return request_of(Step.objects.select_related("offer").first())
