@@ -87,6 +87,26 @@ def test_a_drive_that_died_is_followed_at_once_without_a_notice():
     assert (wake_ups(), Notice.objects.count()) == (1, 0)
 
 
+def test_a_drive_whose_death_another_saw_first_is_followed_at_once_too():
+    row = worker.enlist("generation", timezone.now())
+    scene = Scene().after(0)
+    worker.let_go(str(row.pk))  # as if the process had died
+    Worker.objects.filter(pk=row.pk).update(ended_at=timezone.now())
+    scene.after(2).after(2)
+    assert (wake_ups(), Notice.objects.count()) == (1, 0)
+
+
+def test_a_drive_that_has_its_successor_is_not_followed_twice():
+    first = worker.enlist("generation", timezone.now())
+    scene = Scene().after(0)
+    second = worker.enlist("generation", timezone.now())
+    Worker.objects.filter(pk=first.pk).update(ended_at=timezone.now())
+    worker.let_go(str(first.pk))
+    scene.after(2)
+    assert wake_ups() == 0
+    worker.let_go(str(second.pk))
+
+
 def test_a_wake_up_that_still_waits_is_not_doubled():
     a_batch()
     scene = Scene().after(0)

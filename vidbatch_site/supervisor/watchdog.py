@@ -26,7 +26,7 @@ class Watchdog:
         self.role, self.restart, self.tick = role, restart, tick
         self._seen: datetime | None = None
         self._quiet_since = tick()
-        self._woken = False
+        self._woken = self._lived = False
 
     def look(self) -> None:
         """Call it every second or two. A database that does not answer just now is no reason to restart anything."""
@@ -38,8 +38,10 @@ class Watchdog:
             self._start_over()
 
     def _look(self, now: datetime) -> None:
-        if watch.bury_dead(self.role, now):
-            log.warning("%s: a drive died; another one is called", self.role)
+        died, lived = watch.bury_dead(self.role, now), self._lived
+        self._lived = watch.living(self.role) > 0
+        if died or (lived and not self._lived):  # whose end may also have been noted by a drive of the other role
+            log.warning("%s: a drive ended without a successor; another one is called", self.role)
             self._wake()
         seen = watch.last_seen(self.role)
         if seen != self._seen or not watch.work_is_due(self.role, now):
