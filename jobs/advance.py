@@ -93,6 +93,11 @@ class _Market:
         return choose(stage, settings.offers, self.offers)
 
 
+def offers_on_sale() -> list[OfferFacts]:
+    """With the lanes that their steps queue in."""
+    return _Market().offers
+
+
 def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
     ids = [video.pk for video in videos]
     scenes: dict[int, list[SceneFacts]] = defaultdict(list)

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.utils import timezone
 
 from jobs import strategies
 from jobs.advance import AT_ONCE, advance
 from jobs.models import Batch, Budget, Project, Video
+from jobs.queries.forecasting import keep_forecast
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.transactions import atomically
 
@@ -65,4 +67,6 @@ def create_batch(
     )
     first = Video.objects.filter(batch=batch).order_by("position").values_list("pk", flat=True)[:AT_ONCE]
     advance(list(first), now)  # the rest is marked, and advanced by the drive
+    # Kept to be compared with what comes: after the transaction, and a launch never fails for it.
+    transaction.on_commit(lambda: keep_forecast(batch), robust=True)
     return batch

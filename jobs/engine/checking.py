@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -55,11 +56,13 @@ class Checked:
     examined: Examined | None  # None: the examination itself broke, or says nothing about the file
     broke: str = ""
     put_off: str = ""  # why it is examined again later
+    took_s: float = 0.0
 
 
 def examine(ticket: CheckTicket) -> Checked:
     """In a thread: reads the file once. No exception comes out."""
     thumbnail = Path(settings.MEDIA_ROOT) / ticket.thumbnail if ticket.thumbnail else None
+    began = monotonic()
     try:
         failpoint("mid_qc")
         examined = inspection.examine(
@@ -76,7 +79,7 @@ def examine(ticket: CheckTicket) -> Checked:
     except Exception as error:
         log.exception("step %s: its file could not be examined", ticket.step_id)
         return Checked(ticket=ticket, examined=None, broke=f"{type(error).__name__}: {error}")
-    return Checked(ticket=ticket, examined=examined)
+    return Checked(ticket=ticket, examined=examined, took_s=monotonic() - began)
 
 
 def tickets_for(steps: Sequence[Step]) -> list[CheckTicket]:
@@ -159,6 +162,7 @@ def _judge(step: Step, asset: Asset, check: Checked, video: Video, now: datetime
     row = inspection.record(examined, profile_name=check.ticket.profile[0], profile_version=check.ticket.profile[1])
     asset.width, asset.height = int(examined.width or 0), int(examined.height or 0)
     asset.seconds = float(examined.duration_s or 0.0)
+    asset.checked_s = check.took_s
     if check.ticket.thumbnail and (Path(settings.MEDIA_ROOT) / check.ticket.thumbnail).exists():
         asset.thumbnail = check.ticket.thumbnail
     settings_now = video.effective_settings()

@@ -6,7 +6,7 @@
 jobs/queries/forecasting.py makes a `Plain` from the rows.
 """
 
-from .bounds import Bound, Load, bound_of
+from .bounds import Bound, Load, bound_of, slowest_stage
 from .forecast import Forecast, forecast, from_json, seconds_left
 from .kits import CannotForecast
 from .plain import (
@@ -37,4 +37,5 @@ __all__ = [
     "forecast",
     "from_json",
     "seconds_left",
+    "slowest_stage",
 ]

@@ -8,7 +8,7 @@ the stages' largest, one by one the sum of everything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobs.settings_types import BatchSettings
 from jobs.states import STAGE_NUMBER
@@ -75,6 +75,19 @@ def bound_of(plain: Plain, settings: BatchSettings, loads: Sequence[Load] | None
         return _pipelined(shorts, loads, roads)
     chunks = -(-len(plain.order.videos) // settings.chunk_size) if settings.strategy == "chunked" else 1
     return _by_stages(shorts, loads, chunks=chunks, pause_s=settings.chunk_pause_s if chunks > 1 else 0)
+
+
+def slowest_stage(plain: Plain, left: Mapping[str, int]) -> str:
+    """Of the stages with so many steps left: the one that most of the time of what binds goes to."""
+    loads = [
+        replace(
+            load, calls=left[load.stage], units={n: u * left[load.stage] // load.calls for n, u in load.units.items()}
+        )
+        for load in loads_of(plain)
+        if left.get(load.stage) and load.calls
+    ]
+    worst = max(shorts_of(plain, loads), key=lambda short: short.alone(short.work))
+    return max(worst.work, key=lambda stage: worst.work[stage])
 
 
 def _pipelined(shorts: Sequence[Short], loads: Sequence[Load], roads: Sequence[Road]) -> Bound:

@@ -32,11 +32,15 @@ CALLED, STORED, CHECKED, READY, TURN = range(5)  # the low bits of an event; neg
 class Run:
     """What became of the order that was asked about."""
 
-    finish_s: float = 0.0
+    ends: list[float] = field(default_factory=list)  # of every order, 0 for what was over or is not waited for
     first_s: float = 0.0
     spent: list[tuple[float, int]] = field(default_factory=list)
     lanes: Sequence[Lane] = ()
     calls: dict[str, int] = field(default_factory=dict)  # by stage, new tries among them
+
+    @property
+    def finish_s(self) -> float:
+        return self.ends[0]
 
 
 class Clock:
@@ -52,7 +56,7 @@ class Clock:
         self.now = 0.0
         self.checks: deque[int] = deque()
         self.check_wide = side_by_side(grain, plain.places)
-        self.run_ = Run()
+        self.run_ = Run(ends=[0.0] * len(orders))
         self.orders: list[Running] = []
         self.groups: list[Group] = []  # by step: the lists below have an entry for every step of every order
         self.places: list[int] = []
@@ -79,7 +83,8 @@ class Clock:
 
     # -- running ---------------------------------------------------------------------------------
 
-    def run(self) -> Run:
+    def run(self, *, watched: int = 1) -> Run:
+        """Until so many of the orders, the first ones, are over."""
         begun = self._take_up()
         for order in self.orders:
             order.open_gate = max(0, order.next_gate()) if order.has_gates else 0
@@ -89,9 +94,9 @@ class Clock:
             self._next_turn(order)
         for desk in self.market.desks:
             self._claim(desk)
-        events, first = self.events, self.orders[0]
+        events, waited_for = self.events, self.orders[:watched]
         turns = (self._called, self._stored, self._checked, self._ready_now, self._turn)
-        while events and first.videos_left:
+        while events and any(order.videos_left for order in waited_for):
             self.now, code = heappop(events)
             if code < 0:
                 self._wake(-code - 1)
@@ -306,9 +311,9 @@ class Clock:
         group.left -= 1
         if not group.left:
             order.videos_left -= 1
+            self.run_.ends[order.number] = self.now
             if order.number == 0:
                 self.run_.first_s = self.run_.first_s or self.now
-                self.run_.finish_s = self.now
 
     # -- a batch that is under way ---------------------------------------------------------------
 

@@ -74,12 +74,14 @@ def forecast(plain: Plain, strategies: Iterable[Strategy] = STRATEGIES, *, seed:
     return {strategy: _one(plain, strategy, seed, exact, estimated) for strategy in strategies}
 
 
-def seconds_left(plain: Plain, *, seed: int = 1) -> tuple[float, str]:
-    """Of a batch that is under way: (seconds, what binds), by one run that is coarse where the batch is large."""
+def seconds_left(plain: Plain, *, watched: int = 1, seed: int = 1) -> list[float]:
+    """Until batches that are under way are over: the order's, and those of the first others that are watched.
+
+    One run, which is coarse where there is much to do.
+    """
     _check(plain)
-    settings = plain.order.settings
-    run = Clock(plain, settings, Luck(seed, nominal=True), grain=_grain(plain)).run()
-    return run.finish_s, bound_of(plain, settings).binding
+    luck = Luck(seed, nominal=True)
+    return Clock(plain, plain.order.settings, luck, grain=_grain(plain)).run(watched=watched).ends[:watched]
 
 
 def _one(plain: Plain, strategy: Strategy, seed: int, exact: int, estimated: int) -> Forecast:

@@ -1,4 +1,5 @@
 from .content import Asset, Batch, Membership, Project, Scene, StyleReference, Video
+from .forecast import Forecast
 from .intake import IntakeDraft
 from .ledger import Budget, LedgerEntry
 from .policy import Chore, RiskPolicy
@@ -13,6 +14,7 @@ __all__ = [
     "Budget",
     "Chore",
     "Decision",
+    "Forecast",
     "IntakeDraft",
     "LedgerEntry",
     "Membership",

@@ -255,6 +255,7 @@ class Asset(models.Model):
     made_for = models.CharField(max_length=64, blank=True)  # the wanted fingerprint it was made for
     stands_for = models.CharField(max_length=64, blank=True)  # … and the one for which it counts, a person may choose
     inspection = models.ForeignKey(Inspection, on_delete=models.SET_NULL, null=True, blank=True)
+    checked_s = models.FloatField(default=0)  # how long it took to measure and judge it
     created_at = models.DateTimeField(default=timezone.now)
     reviewing_by = models.ForeignKey(
         site.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -280,6 +281,7 @@ class Asset(models.Model):
             models.Index(fields=["verdict", "current"], name="asset_by_verdict"),
             models.Index(fields=["sha256"]),
             models.Index(fields=["created_at"], name="asset_by_day"),
+            models.Index(fields=["kind", "id"], name="asset_by_kind"),
         ]
 
     def __str__(self) -> str:

@@ -118,11 +118,18 @@ def test_a_forecast_is_kept_as_json():
 def test_the_time_left_is_less_when_more_is_done():
     order = an_order(videos=40)
     plain = a_market(order, caps={Stage.CLIP: 4})
-    whole, binding = seconds_left(plain)
+    [whole] = seconds_left(plain)
     done = {"script": 20, "voiceover": 40, "image": 40, "clip": 40, "render": 20}
-    half, _ = seconds_left(replace(plain, order=replace(order, done=done)))
+    [half] = seconds_left(replace(plain, order=replace(order, done=done)))
     assert half == pytest.approx(whole / 2, rel=0.1)
-    assert binding == "Clips: 4 at once"
+
+
+def test_several_batches_are_told_of_together():
+    one, other, third = an_order(videos=40), an_order(videos=10), an_order(videos=5)
+    plain = a_market(one, caps={Stage.CLIP: 4}, others=(other, third))
+    ends = seconds_left(plain, watched=2)
+    assert ends[1] < ends[0]
+    assert ends[1] > 1.8 * seconds_left(a_market(other, caps={Stage.CLIP: 4}))[0]
 
 
 def test_what_cannot_be_made_is_said():

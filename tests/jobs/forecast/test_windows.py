@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.forecast.windows import Meter
+from providers import limits
 from providers.limits import Window, room
 
 moments = st.floats(min_value=0.0, max_value=8.0, allow_nan=False)
@@ -28,6 +29,24 @@ def test_the_fast_way_says_what_room_says(amount, seconds, guard_s, before, aske
         if free >= min(want, amount):
             meter.take(min(want, amount), now)
             used.append((now, min(want, amount)))
+
+
+@given(
+    amount=st.integers(1, 7),
+    seconds=st.floats(min_value=0.5, max_value=10.0),
+    asked=st.lists(moments, max_size=40),
+    paced=st.booleans(),
+)
+def test_it_gives_places_away_as_the_meter_of_a_claim_does(amount, seconds, asked, paced):
+    window = Window(amount=amount, seconds=seconds, guard_s=0.1, paced=paced)
+    fast, slow, now = Meter(window), limits.Meter(window, (), 0.0), 0.0
+    for wait in asked:
+        now += wait
+        at = slow.when(1, now)
+        assert fast.free_at(1, now) == at
+        slow.take(1, at)
+        fast.take(1, at)
+        now = at
 
 
 def test_a_group_takes_its_units_as_they_come_free_and_never_more():
