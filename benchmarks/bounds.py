@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 
 def achievable(count: int, *, amount: int, window_s: float, latency_s: tuple[float, float]) -> float:
@@ -61,3 +62,39 @@ def weighted(units: Sequence[int], *, amount: int, window_s: float, latency_s: t
     low, high = latency_s
     last_wave = max(1, round(len(units) * (sum(units) - full * amount) / sum(units)))
     return full * window_s + low + (high - low) * last_wave / (last_wave + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one lane of a batch had to do: the seconds of its calls, and what it may do at once."""
+
+    stage: str
+    seconds: tuple[float, ...]
+    shortest_s: float
+    places: int = 0
+    amount: int = 0
+    window_s: float = 0.0
+
+    @property
+    def work_s(self) -> float:
+        """From its first call to its last answer, if there always was something to do."""
+        by_places = max(sum(self.seconds) / self.places, max(self.seconds)) if self.places else 0.0
+        full = (len(self.seconds) - 1) // self.amount * self.window_s if self.amount else 0.0
+        return max(by_places, full + self.shortest_s)
+
+
+BEFORE = {"script": (), "voiceover": ("script",), "image": ("script",), "clip": ("image", "voiceover")}
+BEFORE["render"] = ("clip",)
+
+
+def pipeline(loads: Sequence[Load]) -> float:
+    """The largest, over lanes, of: the way to its first input, its work, the shortest way from its last answer on."""
+    least = {load.stage: load.shortest_s for load in loads}
+
+    def head(stage: str) -> float:
+        return max((head(before) + least[before] for before in BEFORE[stage]), default=0.0)
+
+    def tail(stage: str) -> float:
+        return max((least[after] + tail(after) for after, before in BEFORE.items() if stage in before), default=0.0)
+
+    return max(head(load.stage) + load.work_s + tail(load.stage) for load in loads)

@@ -15,6 +15,8 @@ from typing import Any
 
 import django
 
+from benchmarks.harness.measure import wait_until
+
 LOOK_EVERY_S = 0.2
 
 
@@ -59,6 +61,7 @@ def _drive(spec: dict[str, Any], *, wait: bool) -> dict[str, Any]:
     if wait:
         print("ready", flush=True)
         sys.stdin.readline()
+    wait_until(spec.get("begin_at", 0.0))
     began, cpu, clock = time.time(), time.process_time(), time.perf_counter()
     drive = UntilDone("generation", slice_s=spec["limit_s"])
     drive.run()

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
-Job = Callable[[], dict[str, Any]]
+Job = Callable[[float], dict[str, Any]]  # is told when to begin: the clock's time, 0 for at once
+START_S = 1.5  # of a core, until a process is ready to begin
 
 
 def middle(values: Iterable[float], digits: int = 4) -> float:
@@ -36,11 +37,14 @@ def busy_cores(count: int) -> Iterator[None]:
 
 
 def staggered(jobs: Sequence[Job], *, apart_s: float = 0.0) -> list[dict[str, Any]]:
-    """Jobs that wait for most of their time, begun so far apart, so that they seldom need a core at once."""
+    """Jobs that wait for most of their time, beside each other: all get ready, then each begins so long after another.
 
-    def later(job: Job, number: int) -> dict[str, Any]:
-        time.sleep(number * apart_s)
-        return job()
-
+    So they seldom need a core at once.
+    """
+    first = time.time() + START_S * len(jobs)
     with ThreadPoolExecutor(len(jobs)) as threads:
-        return list(threads.map(later, jobs, range(len(jobs))))
+        return list(threads.map(lambda n: jobs[n](first + n * apart_s), range(len(jobs))))
+
+
+def wait_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.time()))

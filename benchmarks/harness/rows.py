@@ -26,11 +26,14 @@ def a_vendor(
     return Lane.objects.create(provider=provider, capability=capability, **lane)
 
 
-def a_batch() -> Batch:
+def a_project() -> Project:
     profile = Profile.objects.get_or_create(name="default")[0]
-    project, _ = Project.objects.get_or_create(slug="bench", defaults={"name": "Bench", "profile": profile})
+    return Project.objects.get_or_create(slug="bench", defaults={"name": "Bench", "profile": profile})[0]
+
+
+def a_batch() -> Batch:
     settings, token = BatchSettings().as_json(), uuid.uuid4().hex
-    return Batch.objects.create(project=project, name="Bench", settings=settings, strategy="pipelined", token=token)
+    return Batch.objects.create(project=a_project(), name="Bench", settings=settings, strategy="pipelined", token=token)
 
 
 def ready_steps(batch: Batch, lane: Lane, stage: str, wants: Iterable[Mapping[str, Any]]) -> None:

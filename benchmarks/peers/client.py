@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.harness.measure import wait_until
+
 RETRY_S = 1.0  # where the vendor says nothing
 POLITE_POLL_S = 1.0
 
@@ -76,6 +78,7 @@ async def measured(peer: Peer, spec: dict[str, Any]) -> dict[str, Any]:
     """Runs a peer over the items of the spec."""
     items: list[dict[str, Any]] = spec["items"]
     connector = aiohttp.TCPConnector(limit=0)
+    wait_until(spec.get("begin_at", 0.0))
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=600)) as session:
         vendor = Vendor(spec["url"], spec["path"], session)
         began, clock, cpu = time.time(), time.perf_counter(), time.process_time()

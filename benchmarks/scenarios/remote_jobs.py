@@ -58,18 +58,20 @@ def measure(runs: int) -> dict[str, Any]:
     }
 
 
-def engine_run(name: str, seed: int) -> Run:
+def engine_run(name: str, seed: int, begin_at: float = 0.0) -> Run:
     variant = VARIANTS[name]
     with simulated.vendor("jobs", seed=seed, latency_s=LATENCY_S, **variant.vendor) as running:
         spec = {"slug": "sim_jobs", "capability": "clip", "stage": "clip", "lane": dict(variant.lane)}
-        took = engine.run({"simulator": running.url, **spec, "quotas": [], "wants": [CLIP] * COUNT}, threads=32)
+        rows = {"quotas": [], "wants": [CLIP] * COUNT}
+        took = engine.run({"simulator": running.url, "begin_at": begin_at, **spec, **rows}, threads=32)
         return {"variant": name, **_run(took, took["stored"], simulated.told(running, "jobs"))}
 
 
-def peer_run(name: str, seed: int) -> Run:
+def peer_run(name: str, seed: int, begin_at: float = 0.0) -> Run:
     with simulated.vendor("jobs", seed=seed, latency_s=LATENCY_S, concurrency=PLACES) as running:
         items = [{"kind": "clip", "prompt": f"Topic {n}", **CLIP} for n in range(COUNT)]
         spec = {"url": f"{running.url}/jobs", "path": "jobs", "items": items, "places": PLACES, "limit_s": LIMIT_S}
+        spec["begin_at"] = begin_at
         took = run_peer(f"jobs.{name}", spec)
         return _run(took, took["done"], simulated.told(running, "jobs"))
 

@@ -94,8 +94,8 @@ def _scaled(runs: int, *, busy: int, target: float) -> dict[str, Any]:
 def _peers() -> dict[str, Any]:
     """The slow ones wait most of their time: they go beside the others, which go one after the other."""
 
-    def several(names: Sequence[str]) -> dict[str, Any]:
-        return {name: summary([peer_run(name, PLAIN, 1)]) for name in names}
+    def several(names: Sequence[str], begin_at: float) -> dict[str, Any]:
+        return {name: summary([peer_run(name, PLAIN, 1, begin_at)]) for name in names}
 
     fast = [name for name in QUOTA_PEERS if name not in SLOW_PEERS]
     parts = staggered([partial(several, fast), *(partial(several, [name]) for name in SLOW_PEERS)])
@@ -105,18 +105,18 @@ def _peers() -> dict[str, Any]:
 # -- one run -----------------------------------------------------------------------------------------------------------
 
 
-def engine_run(case: Case, seed: int) -> Run:
+def engine_run(case: Case, seed: int, begin_at: float = 0.0) -> Run:
     with _vendor(case, seed) as running:
         spec = {"slug": "sim_instant", "capability": "image", "stage": "image"}
         rows = {"quotas": list(case.quotas), "lane": dict(case.lane), "wants": [ITEM] * case.count}
-        took = engine.run({"simulator": running.url, **spec, **rows})
+        took = engine.run({"simulator": running.url, "begin_at": begin_at, **spec, **rows})
         return _run(took, took["stored"], simulated.told(running, "instant"), case)
 
 
-def peer_run(name: str, case: Case, seed: int) -> Run:
+def peer_run(name: str, case: Case, seed: int, begin_at: float = 0.0) -> Run:
     with _vendor(case, seed) as running:
         items = [{"prompt": f"Topic {n}", **ITEM} for n in range(case.count)]
-        spec = {"url": f"{running.url}/instant", "path": "images", "items": items}
+        spec = {"url": f"{running.url}/instant", "path": "images", "items": items, "begin_at": begin_at}
         quota = {"amount": AMOUNT, "window_s": case.window_s, "limit_s": PATIENCE * case.best_s}
         took = run_peer(name, {**spec, **quota})
         return _run(took, took["done"], simulated.told(running, "instant"), case)
