@@ -6,12 +6,24 @@ import base64
 import json
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from providers import registry
 from providers.base import Adapter
 from providers.exceptions import Unknown
-from providers.types import Accepted, Capability, Failed, Finished, Output, Recovery, Request, Running
+from providers.types import (
+    Accepted,
+    Capability,
+    Failed,
+    Finished,
+    JobState,
+    Output,
+    Recovery,
+    RemoteJob,
+    Request,
+    Running,
+)
 
 URL_VARIABLE = "VIDBATCH_TEST_SIMULATOR"  # for the processes that a test starts
 EVERYTHING = frozenset(Capability) - {Capability.RENDER}
@@ -59,6 +71,10 @@ def _output(given: dict[str, str]) -> Output:
         return Output(url=given["url"], media_type=media_type)
     content = given["text"].encode() if "text" in given else base64.b64decode(given["base64"])
     return Output(content=content, media_type=media_type)
+
+
+def _fingerprint(prompt: str = "", seed: int = 0, model: str = "") -> str:
+    return json.dumps([prompt, seed, model])
 
 
 class SimInstant(_Simulated):
@@ -112,13 +128,9 @@ class SimJobs(_Simulated):
         return Accepted(external_id=job["id"])
 
     def poll(self, external_id: str) -> Running | Finished | Failed:
-        return self.said(self.call("GET", f"/v1/jobs/{external_id}"))
+        return self.read(self.call("GET", f"/v1/jobs/{external_id}"))
 
-    def poll_many(self, external_ids: Sequence[str]) -> dict[str, Running | Finished | Failed]:
-        jobs = self.call("GET", "/v1/jobs", params={"ids": ",".join(external_ids)})["jobs"]
-        return {job["id"]: self.said(job) for job in jobs}
-
-    def said(self, job: dict[str, Any]) -> Running | Finished | Failed:
+    def read(self, job: dict[str, Any]) -> Running | Finished | Failed:
         status = job.get("status", "")
         if status == "succeeded":
             return self.finished(job)
@@ -136,13 +148,53 @@ class SimJobs(_Simulated):
         jobs = self.call("GET", "/v1/jobs", params={"tag": tag})["jobs"]
         return str(jobs[0]["id"]) if jobs else None
 
+    def list_jobs(self, since: datetime, until: datetime) -> list[RemoteJob]:
+        found: list[RemoteJob] = []
+        asked: dict[str, Any] = {"created_after": since.timestamp(), "created_before": until.timestamp()}
+        while True:  # page by page
+            page = self.call("GET", "/v1/jobs", params=asked)
+            found += [self.listed(job) for job in page["jobs"]]
+            if not page.get("next"):
+                return found
+            asked["after"] = page["next"]
+
+    def listed(self, job: dict[str, Any]) -> RemoteJob:
+        ended = {"succeeded": JobState.FINISHED, **dict.fromkeys(self.ENDED_BADLY, JobState.FAILED)}
+        return RemoteJob(
+            external_id=job["id"],
+            created_at=datetime.fromtimestamp(job["created_at"], UTC),
+            state=ended.get(job["status"], JobState.RUNNING),
+            tag=job["tag"],
+            fingerprint=_fingerprint(**job["input"]),
+            units=job["units"],
+            billed=job["status"] == "succeeded" or bool(job.get("billed")),
+            capability=next(capability for capability, kind in KIND.items() if kind == job["kind"]),
+        )
+
+    @classmethod
+    def fingerprint_of(cls, request: Request) -> str:
+        return _fingerprint(prompt=request.prompt, seed=request.seed, model=request.offer)
+
     def cancel(self, external_id: str) -> None:
         self.call("DELETE", f"/v1/jobs/{external_id}")
 
 
+class SimLists(SimJobs):
+    """As above, and one call tells of many jobs."""
+
+    slug = "sim_lists"
+    label = "Simulator, with lists"
+    vendor = "lists"
+    can_list = 50
+
+    def poll_many(self, external_ids: Sequence[str]) -> dict[str, Running | Finished | Failed]:
+        jobs = self.call("GET", "/v1/jobs", params={"ids": ",".join(external_ids)})["jobs"]
+        return {job["id"]: self.read(job) for job in jobs}
+
+
 def register_all(url: str = "") -> None:
-    """Makes the three known to this process, talking to the simulator at `url` (or the one in the environment)."""
+    """Makes all known to this process, talking to the simulator at `url` (or the one in the environment)."""
     url = url or os.environ[URL_VARIABLE]
-    for adapter in (SimInstant, SimKeyed, SimJobs):
+    for adapter in (SimInstant, SimKeyed, SimJobs, SimLists):
         adapter.base_url = f"{url}/{adapter.vendor}"
         registry.register(adapter)

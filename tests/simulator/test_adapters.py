@@ -8,9 +8,9 @@ from providers.downloads import DownloadError, store
 from providers.exceptions import NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from providers.types import Accepted, Capability, Failed, Finished, Recovery, Request, Running
 from tests.simulator.process import simulator
-from tests.simulator_adapter import EVERYTHING, SimInstant, SimJobs, SimKeyed
+from tests.simulator_adapter import EVERYTHING, SimInstant, SimJobs, SimKeyed, SimLists
 
-ADAPTERS = [SimInstant, SimJobs, SimKeyed]
+ADAPTERS = [SimInstant, SimJobs, SimKeyed, SimLists]
 numbers = itertools.count()
 
 
@@ -49,9 +49,14 @@ def seen(sim, request):
     return [line for line in sim.books()["requests"] if line["tag"] == request.tag and line["method"] == "POST"]
 
 
-def test_the_three_differ_in_what_is_known_about_a_lost_answer():
+def test_they_differ_in_what_is_known_about_a_lost_answer():
     found = {adapter.slug: {adapter.recovery_of(capability) for capability in EVERYTHING} for adapter in ADAPTERS}
-    assert found == {"sim_instant": {Recovery.BLIND}, "sim_jobs": {Recovery.LISTABLE}, "sim_keyed": {Recovery.KEYED}}
+    assert found == {
+        "sim_instant": {Recovery.BLIND},
+        "sim_jobs": {Recovery.LISTABLE},
+        "sim_keyed": {Recovery.KEYED},
+        "sim_lists": {Recovery.LISTABLE},
+    }
 
 
 @pytest.mark.ffmpeg
@@ -110,7 +115,7 @@ def test_an_answer_that_comes_too_late_is_unknown(sim, make, adapter, monkeypatc
     sim.control(adapter.vendor, latency_s=[9e9, 9e9])
     monkeypatch.setattr(adapter, "deadline_s", dict.fromkeys(EVERYTHING, 0.2))
     request = a_request()
-    if adapter is SimJobs:  # takes the job at once, however long it lasts
+    if issubclass(adapter, SimJobs):  # takes the job at once, however long it lasts
         assert make(adapter).poll(make(adapter).submit(request).external_id) == Running()
         return
     with pytest.raises(Unknown):
@@ -166,6 +171,16 @@ def test_an_unknown_word_means_still_running_and_a_job_can_be_cancelled(sim, mak
     assert make(SimJobs).poll(job) == Running(unknown_status="percolating")
     make(SimJobs).cancel(job)
     assert isinstance(make(SimJobs).poll(job), Failed)
+
+
+def test_one_call_tells_of_many_jobs_and_leaves_out_whom_nobody_knows(sim, make):
+    sim.control("lists", next=["fail_job"])
+    failed, finished = (make(SimLists).submit(a_request()).external_id for _ in range(2))
+    sim.control("lists", latency_s=[9e9, 9e9])
+    running = make(SimLists).submit(a_request()).external_id
+    said = make(SimLists).poll_many([running, failed, "nobody", finished])
+    assert {job: type(answer) for job, answer in said.items()} == {running: Running, failed: Failed, finished: Finished}
+    assert len(said[finished].outputs) == 1
 
 
 def test_cut_files_and_dead_links_are_had_the_second_time(sim, make, tmp_path):
