@@ -9,8 +9,8 @@ from enum import StrEnum
 from django.contrib.auth.models import User
 from django.db.models import F
 
+from jobs import ledger
 from jobs.advance import advance, mark
-from jobs.engine import books
 from jobs.models import Attempt, Batch, Decision, Step, Video
 from jobs.states import Reason, State
 from jobs.transactions import atomically
@@ -151,13 +151,13 @@ def _resolve(step: Step, *, spent: bool, outcome: Attempt.Outcome, now: datetime
         cost_micro=micro if spent else 0,
         ended_at=None if external_id else now,
     )
-    resolved = books.Move(
-        kind=books.Kind.RESOLVE,
+    resolved = ledger.Move(
+        kind=ledger.Kind.RESOLVE,
         attempt=attempt,
         batch=step.batch,
         at_risk_micro=-micro,
         spent_micro=micro if spent else 0,
         reserved_micro=micro if external_id else 0,
     )
-    books.write([resolved], now)
+    ledger.write([resolved], now)
     return attempt

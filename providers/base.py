@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from .offer_spec import OfferSpec
-from .types import Accepted, Capability, Failed, Finished, Recovery, Request, Running
+from .types import Accepted, Capability, Failed, Finished, Recovery, RemoteJob, Request, Running
 
 if TYPE_CHECKING:
     import requests
@@ -39,6 +39,9 @@ class Adapter:
     can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up
     local: ClassVar[bool] = False  # works on this machine, by processes of ours that may be ended at will
+    tagged: ClassVar[bool] = True  # the vendor keeps our tag; else `fingerprint_of` tells its jobs apart
+    list_lag_s: ClassVar[float] = 0.0  # how long its listing may lag behind, where that is more than usual
+    where_to_look: ClassVar[str] = ""  # for a person: the page of the account that shows what was made
     output_hosts: ClassVar[tuple[str, ...]] = ()  # hosts, besides base_url's own, that result links may name
 
     def __init__(
@@ -82,9 +85,22 @@ class Adapter:
         """The vendor's id of the job that carries our tag, None when there is none. Only for LISTABLE."""
         raise NotImplementedError
 
+    def list_jobs(self, since: datetime, until: datetime) -> list[RemoteJob]:
+        """All jobs of the account made in between, the oldest first. Optional: where it exists, orphans are found."""
+        raise NotImplementedError
+
+    @classmethod
+    def fingerprint_of(cls, request: Request) -> str:
+        """What the listing shows of such a request (prompt, seed), for a vendor where nothing carries our tag."""
+        raise NotImplementedError
+
     def cancel(self, external_id: str) -> None:
         """End a remote job where the vendor can; raises when it cannot."""
         raise NotImplementedError
+
+    @classmethod
+    def has_listing(cls) -> bool:
+        return cls.list_jobs is not Adapter.list_jobs
 
     @classmethod
     def recovery_of(cls, capability: Capability) -> Recovery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,14 @@ class Recovery(StrEnum):
     KEYED = "keyed"  # the vendor dedupes on a key of ours: send the same again
     LISTABLE = "listable"  # jobs can be found by our tag: look, then decide
     BLIND = "blind"  # nobody can know: a person decides
+
+
+class JobState(StrEnum):
+    """How far a job is that a listing shows."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,20 @@ class Failed:
     moderated: bool = False
     billed: bool = False
     units: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteJob:
+    """A job as the vendor's listing shows it."""
+
+    external_id: str
+    created_at: datetime
+    state: JobState
+    tag: str = ""
+    fingerprint: str = ""  # of the request, where nothing carries our tag: as `Adapter.fingerprint_of` makes it
+    units: Mapping[str, int] = field(default_factory=dict)
+    billed: bool = True
+    capability: Capability | None = None
 
 
 Answer = Accepted | Running | Finished | Failed

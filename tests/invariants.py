@@ -80,7 +80,7 @@ def money_is_sound() -> Iterator[str]:
     zero = dict.fromkeys(SUMS, 0)
     of_attempt: dict[int, dict[str, int]] = defaultdict(lambda: dict(zero))
     kinds: Counter[tuple[int, str]] = Counter()
-    for entry in LedgerEntry.objects.exclude(attempt=None):
+    for entry in LedgerEntry.objects.exclude(attempt=None).exclude(kind=LedgerEntry.Kind.ORPHAN):  # of no attempt's own
         kinds[entry.attempt_id, entry.kind] += 1
         for name in SUMS:
             of_attempt[entry.attempt_id][name] += getattr(entry, name)
@@ -108,14 +108,18 @@ def money_is_sound() -> Iterator[str]:
 
 
 def _budget_is_sound(budget: Budget, entries: list[LedgerEntry]) -> Iterator[str]:
-    sums = dict.fromkeys(SUMS, 0)
+    sums, page = dict.fromkeys(SUMS, 0), None
     for entry in entries:
         if not budget.covers(project_id=entry.project_id, batch_id=entry.batch_id, provider_id=entry.provider_id):
             continue
+        if (start := budget.counts_from(entry.at)) != page:  # another day or month: what was spent counts anew
+            page, sums["spent_micro"] = start, 0
         for name in SUMS:
             sums[name] += getattr(entry, name)
         if entry.kind == LedgerEntry.Kind.RESERVE and entry.reserved_micro and sum(sums.values()) > budget.cap_micro:
             yield f"I11 {budget}: entry {entry.pk} was admitted above the cap"
+    if page and page != budget.period_start:
+        sums["spent_micro"] = 0
     for name, micro in sums.items():
         if getattr(budget, name) != micro:
             yield f"I9 {budget}: {name} says {getattr(budget, name)}, the entries {micro}"
@@ -155,7 +159,7 @@ def ledger_is_the_bill(books: dict[str, Any]) -> Iterator[str]:
 def limits_were_kept(books: dict[str, Any]) -> Iterator[str]:
     for vendor, facts in books["vendors"].items():
         for window in facts["windows"]:
-            if window["most"] > window["requests"]:
-                yield f"I14 {vendor} took {window['most']} requests, {window['requests']} are the limit"
+            if window["most"] > window["allowed"]:
+                yield f"I14 {vendor} took {window['most']} {window['unit']}, {window['allowed']} are the limit"
         if facts["settings"]["concurrency"] and facts["high_water"] > facts["settings"]["concurrency"]:
             yield f"I15 {vendor} had {facts['high_water']} jobs at once"

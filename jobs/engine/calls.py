@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from django.conf import settings
 from providers import credentials, downloads, registry, wire
 from providers.base import Adapter
 from providers.exceptions import CallError, NotSent, Unknown
-from providers.types import Accepted, Failed, Finished, Output, Recovery, Running
+from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Running
 
 from .failpoints import failpoint
-from .requests import Ticket
+from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
 _threads = threading.local()
@@ -58,6 +58,7 @@ class Answer:
     files: tuple[Stored, ...] = ()
     links: tuple[dict[str, str], ...] = ()
     units: dict[str, int] = field(default_factory=dict)
+    alike: tuple[RemoteJob, ...] = ()  # what a listing showed: jobs that look like ours, or all of them
 
 
 def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stopping: threading.Event) -> Answer:
@@ -102,14 +103,31 @@ def _check_deadline(ticket: Ticket, now: datetime) -> None:
 
 
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
-    """Asks the vendor for the job that carries our tag: an accepted id, or "" when there is none."""
+    """Asks the vendor for the job that carries our tag: an accepted id, or "" when there is none.
+
+    Where nothing carries it: for all jobs that look like it, made when it may have been sent.
+    """
 
     def work(adapter: Adapter) -> dict[str, Any]:
-        found = adapter.find(ticket.request.tag)
+        found = {"accepted_id": adapter.find(ticket.request.tag) or ""} if adapter.tagged else _alike(adapter, ticket)
         failpoint("after_find")
-        return {"accepted_id": found or ""}
+        return found
 
     return Answer(ticket=ticket, ended_at=datetime.now(UTC), **run(ticket, work, stopping=stopping))
+
+
+def list_jobs(ticket: Ticket, since: datetime, until: datetime, stopping: threading.Event) -> Answer:
+    """All jobs that the account shows of a stretch of time; `ticket` names the vendor alone."""
+    found = run(ticket, lambda adapter: {"alike": tuple(adapter.list_jobs(since, until))}, stopping=stopping)
+    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **found)
+
+
+def _alike(adapter: Adapter, ticket: Ticket) -> dict[str, Any]:
+    assert ticket.sent_at is not None
+    latest = ticket.sent_at + timedelta(seconds=adapter.deadline_of(ticket.request.capability))
+    jobs = adapter.list_jobs(ticket.sent_at - CLOCK_SKEW, latest + CLOCK_SKEW)
+    wanted = adapter.fingerprint_of(ticket.request)
+    return {"alike": tuple(job for job in jobs if job.fingerprint == wanted)}
 
 
 def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:

@@ -26,22 +26,23 @@ from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
-from . import asking, calls, checking, reconcile, recovery, settle, taking, worker
+from . import asking, calls, checking, reconcile, recovery, settle, sweep, taking, worker
 from .claim import claim
 from .failpoints import failpoint
 from .housekeeping import Housekeeping
 from .pool import Pool
 from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
+from .spill import Spill
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5  # for news from other processes
-ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
-AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AHEAD_S = 0.5  # places are claimed so long before their moment, …
 STAMPED_S = 0.03  # after news from the wire: what is claimed next may leave earlier than was thought
 WAKE_AHEAD_S = 0.25  # … beginning with the first that is so near: threads and connections are ready by then
+ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
+AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
 
@@ -71,6 +72,7 @@ class Drive:
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
         self.alone_retry_at: dict[str, datetime] = {}
         self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
+        self.spill = Spill(str(self.worker.pk)) if role == GENERATION else None
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects: list[tuple[str, str]] = []
@@ -92,7 +94,7 @@ class Drive:
         finally:
             # The lock says that this sender lives: it is given back when no thread can send any more.
             self.pool.shutdown()
-            worker.let_go(str(self.worker.pk))
+            self._let_go()
             Worker.objects.filter(pk=self.worker.pk).update(ended_at=self.clock())
 
     def step_once(self) -> bool:
@@ -106,7 +108,13 @@ class Drive:
             self._drain()
         finally:
             self.pool.shutdown()
-            worker.let_go(str(self.worker.pk))
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self.spill:
+            self._keep_answers()
+            self.spill.close()
+        worker.let_go(str(self.worker.pk))
 
     # -- a database that goes away ---------------------------------------------------------------
 
@@ -127,6 +135,7 @@ class Drive:
     def _book_when_it_is_back(self, error: Exception) -> None:
         """Raises the error when the database stays away, or when everything is to stop."""
         while True:
+            self._keep_answers()
             is_stopped = stop_flag(self.role).exists() and not self.pool.paid
             if is_stopped or monotonic() > (self.away_until or 0.0):
                 raise error
@@ -136,6 +145,15 @@ class Drive:
                 Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
                 self._book({})
                 return
+
+    def _keep_answers(self) -> None:
+        """Answers to paid calls that are not booked, on the disk: to be found by recovery if this process is killed."""
+        self._hold(self.pool.gather(0.0))
+        if self.spill:
+            answers = self.in_hand.get("call", ())
+            self.spill.keep(answer for answer in answers if not registry.get(answer.ticket.slug).local)
+            if answers:
+                failpoint("after_spill")
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -160,7 +178,7 @@ class Drive:
                 return 1
         begun = self._claim_all(now)
         if self.role == GENERATION:
-            begun += self._poll(now) + self._fetch(now, alone=False)
+            begun += self._poll(now) + self._fetch(now, alone=False) + self._sweep()
         else:
             begun += self._check(now, alone=False)
         return begun
@@ -294,12 +312,25 @@ class Drive:
     def _examining(self, ticket: checking.CheckTicket) -> Callable[[], checking.Checked]:
         return lambda: checking.examine(ticket)
 
-    def _book(self, found: dict[str, list[Any]]) -> None:
-        """What came back, and the moments at which calls went on the wire. Stays in hand until it is written."""
+    def _sweep(self) -> int:
+        begun = self.house.sweeps[: self.pool.idle]
+        del self.house.sweeps[: len(begun)]
+        for due in begun:
+            self.pool.start("sweep", self._listing(due))
+        return len(begun)
+
+    def _listing(self, due: sweep.Sweep) -> Callable[[], calls.Answer]:
+        return lambda: calls.list_jobs(due.ticket, due.since, due.until, self.stopping)
+
+    def _hold(self, found: dict[str, list[Any]]) -> None:
         for kind, values in found.items():
             if kind == "poll":  # one call, several jobs
                 values = list(chain.from_iterable(values))
             self.in_hand.setdefault(kind, []).extend(values)
+
+    def _book(self, found: dict[str, list[Any]]) -> None:
+        """What came back, and the moments at which calls went on the wire. Stays in hand until it is written."""
+        self._hold(found)
         found, now = self.in_hand, self.clock()
         booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
         stamps = {attempt_id: at for attempt_id, at in found.get("wire", ()) if attempt_id not in booked}
@@ -322,8 +353,12 @@ class Drive:
                 _book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
                 del found[kind]
                 failpoint("after_settle")
+        for answer in found.pop("sweep", ()):
+            sweep.settle(answer, now)
         if has_places:
             self.retry_at.clear()  # places are free again
+            if self.spill:
+                self.spill.booked()
 
     def _nap_s(self, *, busy: bool) -> float:
         if busy:

@@ -48,6 +48,8 @@ PLACES = frozenset(
         "after_qc",
         "mid_verdicts",
         "mid_render",
+        "after_spill",
+        "mid_spilled",
         "mid_recovery",
         "after_recovery",
         "before_drain",

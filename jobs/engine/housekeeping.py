@@ -15,7 +15,7 @@ from django.db import close_old_connections
 from jobs.models import Chore, Notice, Worker
 from providers import downloads
 
-from . import budgets, recovery, settle
+from . import budgets, recovery, settle, sweep
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class Housekeeping:
         self.worker, self.clock = worker, clock
         self._recovered = self._seen = self._looked = float("-inf")
         self._was_full = False
+        self.sweeps: list[sweep.Sweep] = []  # listings for the drive to ask for
 
     def keep(self) -> None:
         """Whatever is due of it; called once a round."""
@@ -49,6 +50,8 @@ class Housekeeping:
         if tick - self._looked > LOOK_EVERY_S:
             self._looked = tick
             self._compare_sums()
+            if self.worker.role == settings.ROLES[0]:
+                self.sweeps += sweep.due(self.clock())
 
     def _compare_sums(self) -> None:
         """Every night, and by one drive alone: a cap whose sums are not those of its entries is an alarm."""

@@ -2,6 +2,7 @@
 
 KEYED: the same request with the same key is sent again; the vendor answers with the first job.
 LISTABLE: the job is looked for by our tag; absent in two listings, some time apart, means it was never accepted.
+Where nothing carries a tag, jobs that look alike are shared out one to one (`alike.py`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from providers import registry
 from providers.exceptions import Rejected
 from providers.types import Capability, Recovery
 
-from . import books, polling
+from . import alike, books, polling
 from .calls import Answer
 from .failpoints import failpoint
 from .requests import Ticket
 from .rows import move, still_ours, update_each
-from .settle import LIST_LAG_S, settle_polls
+from .settle import LIST_LAG_S, reason_of, settle_polls
 
 LISTINGS = 2  # that must not show the job before it counts as absent
 Outcome = Attempt.Outcome
@@ -35,8 +36,10 @@ def is_keyed(ticket: Ticket) -> bool:
 @atomically
 def settle_found(answers: Sequence[Answer], now: datetime) -> None:
     """What the vendors said about jobs whose submit was never answered."""
+    alike.lock_vendors(answers)
     ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.UNKNOWN)
-    attempts = Attempt.objects.select_related("lane", "price").in_bulk([a.ticket.attempt_id for a in answers])
+    wanted = [a.ticket.attempt_id for a in answers]
+    attempts = Attempt.objects.select_related("lane", "price", "provider").in_bulk(wanted)
     for answer in answers:
         step = ours.get(answer.ticket.step_id)
         if step is None:
@@ -46,19 +49,31 @@ def settle_found(answers: Sequence[Answer], now: datetime) -> None:
             _refused(step, attempt, answer.error, now)
         elif answer.error is not None or answer.failed is not None or answer.running:
             _ask_again(step, attempt, now)
+        elif not registry.get(answer.ticket.slug).tagged and not is_keyed(answer.ticket):
+            _share_out(step, attempt, answer, now)
         elif answer.accepted_id or answer.files or answer.links:
-            _adopt(step, attempt, answer.accepted_id, now)
+            adopt(step, attempt, answer.accepted_id, now)
             if answer.files or answer.links:
                 settle_polls([answer], now)
         else:
             _absent(step, attempt, now)
 
 
+def _share_out(step: Step, attempt: Attempt, answer: Answer, now: datetime) -> None:
+    share = alike.share_of(attempt, answer, now)
+    if share.must_wait:
+        _ask_again(step, attempt, now)
+    elif share.external_id:
+        adopt(step, attempt, share.external_id, now)
+    else:
+        _absent(step, attempt, now)
+
+
 def _ask_again(step: Step, attempt: Attempt, now: datetime) -> None:
     """A question that failed says nothing: the step stays where it is, until it is old enough for a person."""
     if not polling.is_too_old(attempt, now):
         Step.objects.filter(pk=step.pk, fence=step.fence, state=State.UNKNOWN).update(
-            not_before=now + timedelta(seconds=LIST_LAG_S * 2)
+            not_before=now + _list_lag(attempt) * 2
         )
         return
     update_each(Attempt, ("ended_at",), [(now, attempt.pk)])
@@ -67,16 +82,22 @@ def _ask_again(step: Step, attempt: Attempt, now: datetime) -> None:
     advance([step.video_id], now)
 
 
+def _list_lag(attempt: Attempt) -> timedelta:
+    adapter = registry.all_adapters().get(attempt.provider.slug)
+    return timedelta(seconds=max(LIST_LAG_S, adapter.list_lag_s if adapter else 0.0))
+
+
 def _refused(step: Step, attempt: Attempt, error: Rejected, now: datetime) -> None:
     """The vendor does not know the key as a job, and does not take the request: it was never made."""
-    _free(step, attempt, Outcome.REJECTED, error.message, now)
-    move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=Reason.REJECTED, message=error.message[:500])
+    free(step, attempt, Outcome.REJECTED, error.message, now)
+    move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=reason_of(error), message=error.message[:500])
     advance([step.video_id], now)
 
 
-def _adopt(step: Step, attempt: Attempt, external_id: str, now: datetime) -> None:
+def adopt(step: Step, attempt: Attempt, external_id: str, now: datetime) -> None:
     """One job, one attempt (a unique constraint holds it). Its money is reserved again until the bill is known."""
-    update_each(Attempt, ("outcome", "external_id"), [(Outcome.ADOPTED, external_id, attempt.pk)])
+    row = (Outcome.ADOPTED, external_id, None, attempt.pk)  # not ended: at the vendor it takes a place
+    update_each(Attempt, ("outcome", "external_id", "ended_at"), [row])
     micro = attempt.reserved_micro
     books.write(
         [
@@ -92,7 +113,8 @@ def _adopt(step: Step, attempt: Attempt, external_id: str, now: datetime) -> Non
         now,
     )
     failpoint("mid_adopt")
-    move([step], frm=State.UNKNOWN, to=State.RUNNING, not_before=polling.first_poll(attempt.lane, attempt, now))
+    frm, due = State(step.state), polling.first_poll(attempt.lane, attempt, now)
+    move([step], frm=frm, to=State.RUNNING, not_before=due, reason="", message="")
 
 
 def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
@@ -101,10 +123,10 @@ def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
     failpoint("mid_absent")
     if seen < LISTINGS:
         Step.objects.filter(pk=step.pk, fence=step.fence, state=State.UNKNOWN).update(
-            not_before=now + timedelta(seconds=LIST_LAG_S)
+            not_before=now + _list_lag(attempt)
         )
         return
-    _free(step, attempt, Outcome.NOT_SENT, "not at the vendor", now)
+    free(step, attempt, Outcome.NOT_SENT, "not at the vendor", now)
     if step.crash_count >= MOST_CRASHES:
         move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=Reason.POISON, message=POISON_SAYS)
     else:
@@ -112,7 +134,8 @@ def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
     advance([step.video_id], now)
 
 
-def _free(step: Step, attempt: Attempt, outcome: Attempt.Outcome, note: str, now: datetime) -> None:
+def free(step: Step, attempt: Attempt, outcome: Attempt.Outcome, note: str, now: datetime) -> None:
+    """It was never made: what was at risk for it is free."""
     update_each(Attempt, ("outcome", "ended_at", "message"), [(outcome, now, note[:500], attempt.pk)])
     books.write(
         [

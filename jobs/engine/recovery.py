@@ -1,4 +1,9 @@
-"""What dead processes left behind, taken up at once: lock files prove that they are gone, no lease is waited for."""
+"""What dead processes left behind, taken up at once where lock files prove that they are gone.
+
+Of a process elsewhere (or one that lives and is stuck) nothing is known but its lease. Its fetches and checks, and what
+costs nothing, are done again when that is over. What it may yet send is concluded only after a quiet period: by then
+it has sent or will not, its vendor's listing shows it, and no two clocks differ by more.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +12,23 @@ import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import F, Q
 
 from jobs.advance import advance
 from jobs.models import Attempt, Step, Worker
+from jobs.routing import CAPABILITY_OF
 from jobs.states import MOST_CRASHES, OWNED, POISON_SAYS, Reason, State
 from jobs.transactions import atomically
+from providers import registry
 from providers.exceptions import Unknown
 from providers.types import Recovery
 
-from . import books, worker
+from . import books, late, worker
 from .failpoints import failpoint
+from .requests import CLOCK_SKEW
 from .rows import move
-from .settle import _Batch, lose_answer, recovery_of
+from .settle import LIST_LAG_S, _Batch, lose_answer, recovery_of
 
 log = logging.getLogger(__name__)
 LEASE_GRACE = timedelta(seconds=10)
@@ -27,7 +36,11 @@ AT_ONCE = 200
 
 
 def recover(me: Worker, now: datetime) -> int:
-    """Frees the steps of dead owners on this host, and of any owner whose lease is long over. Returns how many."""
+    """Frees the steps of dead owners on this host, and of any owner whose lease is long over. Returns how many.
+
+    First of all, what the dead wrote down themselves is booked.
+    """
+    late.book_spilled(now)
     owners = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("owner", flat=True).distinct())
     dead = {owner for owner in owners if owner and owner != me.pk and _is_dead(owner)}
     freed = 0
@@ -44,15 +57,18 @@ def recover(me: Worker, now: datetime) -> int:
 
 
 def _is_dead(owner: uuid.UUID) -> bool:
-    """Provably gone: it was here, and its lock is free. Of an owner elsewhere nothing is known but its lease."""
+    """Provably gone: it was here, and its lock is free, or this machine was started anew since."""
     row = Worker.objects.filter(pk=owner).first()
-    here = row is None or row.host == worker.here()
-    return here and worker.is_dead(str(owner))
+    if row is None:  # it may have been anywhere; only a lock file of its own says that it was here
+        return worker.lock_path(str(owner)).exists() and worker.is_dead(str(owner))
+    if row.host != worker.here():
+        return False
+    return row.boot_id != worker.boot_id() or worker.is_dead(str(owner))
 
 
 @atomically
 def _free(dead: Iterable[uuid.UUID], now: datetime) -> int:
-    gone = Q(owner__in=list(dead)) | Q(lease_until__lt=now - LEASE_GRACE)
+    gone = Q(owner__in=list(dead)) | _overdue(now)
     steps = list(
         Step.objects.select_for_update(of=("self",))
         .select_related("batch")
@@ -80,6 +96,26 @@ def _free(dead: Iterable[uuid.UUID], now: datetime) -> int:
         log.warning("%s steps of dead processes are taken up again", len(steps))
         advance({step.video_id for step in poisoned}, now)
     return len(steps)
+
+
+def _overdue(now: datetime) -> Q:
+    """Past the lease, and for a paid call past the quiet period of its provider after that."""
+    over = Q(lease_until__lt=now - LEASE_GRACE) & ~Q(state=State.CLAIMED)
+    late_ones = Step.objects.filter(state=State.CLAIMED, lease_until__lt=now - LEASE_GRACE)
+    for slug, stage in late_ones.values_list("provider__slug", "stage").distinct().order_by():
+        quiet = quiet_period(slug, stage)
+        over |= Q(state=State.CLAIMED, provider__slug=slug, stage=stage, lease_until__lt=now - max(LEASE_GRACE, quiet))
+    return over
+
+
+def quiet_period(slug: str, stage: str) -> timedelta:
+    """How long after its lease a call may still show up. None where sending it again, or the same key, does no harm."""
+    adapter, capability = registry.all_adapters().get(slug), CAPABILITY_OF.get(stage)
+    if adapter is None or capability is None:
+        return timedelta(seconds=settings.LONGEST_CALL_S) + CLOCK_SKEW
+    if adapter.recovery_of(capability) in (Recovery.FREE, Recovery.KEYED):
+        return timedelta(0)
+    return timedelta(seconds=adapter.deadline_of(capability) + max(LIST_LAG_S, adapter.list_lag_s)) + CLOCK_SKEW
 
 
 def _free_claimed(steps: list[Step], poisoned: list[Step], now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from jobs.routing import CAPABILITY_OF
 from providers.types import InputFile, Request
 
 SHOWN = tuple(field.name for field in fields(Request) if field.name not in ("tag", "inputs"))
+CLOCK_SKEW = timedelta(minutes=5)  # between this machine and another one, at most
 PLANTED_ROUNDS = 2  # a planted flaw stands for the first try and the automatic new one; a person's new try cures it
 
 
@@ -31,9 +32,10 @@ class Ticket:
     attempt_id: int = 0
     external_id: str = ""
     cancel: bool = False  # the job is to be ended where the vendor can
-    send_by: datetime | None = None
     lane_id: int = 0
     send_at: datetime | None = None  # not before: its place in the vendor's window comes free then
+    send_by: datetime | None = None
+    sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for
     links: tuple[dict[str, str], ...] = ()
 
 

@@ -200,7 +200,7 @@ def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
         reason = f"It was still running after {_hours(attempt)} and was ended ({reason})."
     if failed.moderated and not step.cancel_asked:
         _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
-        batch.go(step, State.ATTENTION, reason=Reason.REJECTED, message=failed.reason[:500])
+        batch.go(step, State.ATTENTION, reason=Reason.CONTENT, message=failed.reason[:500])
     else:
         _end_badly(batch, step, attempt, reason, micro=micro)
 
@@ -221,7 +221,7 @@ def _settle_error(
         batch.go(step, State.READY, not_before=now + timedelta(seconds=random.uniform(0.5, 1) * NOT_SENT_PAUSE_S))
     elif isinstance(error, Rejected):
         _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
-        batch.go(step, State.ATTENTION, reason=Reason.REJECTED, message=error.message[:500])
+        batch.go(step, State.ATTENTION, reason=reason_of(error), message=error.message[:500])
     elif isinstance(error, Unauthorised | OutOfCredit):
         _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
         Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
@@ -325,6 +325,11 @@ def _close(
         batch.moves += books.settled(attempt, step.batch, micro)
     else:
         batch.moves.append(books.released(attempt, step.batch))
+
+
+def reason_of(error: Rejected) -> Reason:
+    """What was declined for its content is declined again: something has to be changed first."""
+    return Reason.CONTENT if error.moderated else Reason.REJECTED
 
 
 def recovery_of(attempt: Attempt) -> Recovery:

@@ -123,5 +123,6 @@ def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
         attempt_id=attempt.pk,
         external_id=attempt.external_id,
         cancel=step.cancel_asked or is_too_old(attempt, now),
+        sent_at=attempt.sent_at,
         links=tuple(step.links),
     )

@@ -206,7 +206,7 @@ def test_what_was_declined_goes_to_a_person_at_once(scene):
     provider = scene.vendor("jobs", next=["moderated"])
     scene.batch(provider=provider)
     scene.drive_until(needs_a_person)
-    assert Step.objects.get().reason == Reason.REJECTED
+    assert Step.objects.get().reason == Reason.CONTENT
     assert len(scene.submits()) == 1
     scene.check()
 
