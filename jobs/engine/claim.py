@@ -12,7 +12,8 @@ from datetime import datetime
 
 from django.db.models import Count, Exists, OuterRef, Q
 
-from jobs.models import Batch, Step, Worker
+from jobs.models import Attempt, Batch, Step, Worker
+from jobs.shares import MEMORY, Candidate, Shares
 from jobs.states import IN_FLIGHT, State
 from jobs.transactions import atomically
 from providers.models import Offer, Provider
@@ -76,7 +77,7 @@ def claim(
 
 
 class _Queue:
-    """The next steps of every open batch: by priority, then fair share (fewest in flight over weight), then rank.
+    """The next steps of every open batch: whose turn it is (jobs/shares.py), then rank.
 
     What one lane or one cap has no room for must not keep others waiting: it is passed over from then on.
     """
@@ -88,10 +89,8 @@ class _Queue:
             provider=provider, state=State.READY, lane__in=lanes, not_before__lte=now, **suspect
         )
         self.batches = {batch.pk: batch for batch in self._open_batches()}
-        self.in_flight: Counter[int] = Counter()
-        out = Step.objects.filter(batch__in=self.batches, state__in=(*IN_FLIGHT, State.UNKNOWN))
-        for row in out.values("batch").annotate(n=Count("pk")).order_by():
-            self.in_flight[row["batch"]] = row["n"]
+        self.in_flight = self._in_flight()
+        self.shares = self._shares()
         self.seen: set[int] = set()
         self.full: dict[int, set[tuple[int, int | None]]] = {}  # batch -> (lane, offer) without room
 
@@ -103,20 +102,40 @@ class _Queue:
             list(Batch.objects.select_for_update().filter(pk__in=narrow).order_by("pk").values_list("pk"))
         return batches
 
+    def _in_flight(self) -> Counter[int]:
+        """Of narrow batches only; nobody asks for it of others."""
+        narrow = [batch.pk for batch in self.batches.values() if batch.width is not None]
+        if not narrow:
+            return Counter()
+        out = Step.objects.filter(batch__in=narrow, state__in=(*IN_FLIGHT, State.UNKNOWN))
+        return Counter(dict(out.values_list("batch").annotate(n=Count("pk")).order_by()))
+
+    def _shares(self) -> Shares:
+        if len(self.batches) < 2:
+            return Shares()
+        latest = Attempt.objects.filter(provider=self.provider).order_by("-sent_at", "-pk")[:MEMORY]
+        return Shares.of(reversed(latest.values_list("lane", "step__batch")))
+
     def next(self, most: int) -> list[Step]:
         queues = {batch_id: self._of(batch, most) for batch_id, batch in self.batches.items()}
-        counts = self.in_flight.copy()
+        heads = {batch_id: self._candidate(queue[0]) for batch_id, queue in queues.items() if queue}
+        shares = self.shares.copy()
         chosen: list[Step] = []
-        while len(chosen) < most and any(queues.values()):
-            batch_id = min(
-                (b for b, queue in queues.items() if queue),
-                key=lambda b: (-self.batches[b].priority, counts[b] / (self.batches[b].weight or 1), b),
-            )
+        while len(chosen) < most and heads:
+            batch_id = shares.next(heads)
             step = queues[batch_id].pop(0)
             step.batch = self.batches[batch_id]
-            counts[batch_id] += 1
+            shares.took(step.lane_id, batch_id)
             chosen.append(step)
+            if queues[batch_id]:
+                heads[batch_id] = self._candidate(queues[batch_id][0])
+            else:
+                del heads[batch_id]
         return chosen
+
+    def _candidate(self, step: Step) -> Candidate:
+        batch = self.batches[step.batch_id]
+        return Candidate(batch=batch.pk, lane=step.lane_id, priority=batch.priority, weight=batch.weight)
 
     def _of(self, batch: Batch, most: int) -> list[Step]:
         if batch.width is not None:
@@ -140,6 +159,7 @@ class _Queue:
         self.seen.update(step.pk for step in admitted)
         for step in admitted:
             self.in_flight[step.batch_id] += 1
+            self.shares.took(step.lane_id, step.batch_id)
         for step in found:
             if step.pk not in self.seen:
                 self.full.setdefault(step.batch_id, set()).add((step.lane_id, step.offer_id))

@@ -269,4 +269,5 @@ def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callabl
         for step in group:
             step.fence += 1
         ours.extend(group)
-    return sorted(ours, key=lambda step: step.rank)
+    ids = {step.pk for step in ours}
+    return [step for step in steps if step.pk in ids]  # in the order in which they were chosen

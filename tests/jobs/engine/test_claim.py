@@ -202,33 +202,6 @@ def test_a_full_lane_keeps_no_other_lane_waiting(me, vendor):
     assert Counter(full.steps.filter(state=State.CLAIMED).values_list("offer__name", flat=True)) == {"one": 1, "two": 4}
 
 
-def test_two_equal_batches_share_evenly(me, vendor):
-    first, second = batch_of(60), batch_of(60)
-    order = []
-    while len(order) < 100:
-        got = steps_of(claimed(me, 5))
-        order += [step.batch_id for step in got]
-        # the second's calls take no longer than the first's
-        Step.objects.filter(pk__in=[s.pk for s in got]).update(state=State.DONE, finished_at=NOW)
-        Attempt.objects.update(ended_at=NOW)
-    for start in range(0, 50):
-        assert 20 <= order[start : start + 50].count(first.pk) <= 30, start
-    assert second.pk in order
-
-
-def test_weights_share_by_weight(me, vendor):
-    light, heavy = batch_of(20), batch_of(20)
-    Batch.objects.filter(pk=heavy.pk).update(weight=3)
-    got = Counter(step.batch_id for step in steps_of(claimed(me, 16)))
-    assert got == {light.pk: 4, heavy.pk: 12}
-
-
-def test_a_higher_priority_goes_first(me, vendor):
-    batch_of(5)
-    urgent = batch_of(3, priority=Batch.Priority.HIGH)
-    assert {step.batch_id for step in steps_of(claimed(me, 3))} == {urgent.pk}
-
-
 def test_a_narrow_batch_has_one_step_out_over_all_providers(me, vendor):
     other = a_vendor("sim_jobs")
     batch = batch_of(3, settings=BatchSettings(strategy="sequential", script_gate=True))
