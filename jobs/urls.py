@@ -63,6 +63,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reviews/<int:pk>/undo/", review.review_undo, name="review_undo"),
     # metrics
     path("metrics/", metrics.metrics, name="metrics"),
+    path("metrics/forecasts/", metrics.forecasts, name="metrics_forecasts"),
     path("metrics/table.csv", metrics.metrics_csv, name="metrics_csv"),
     # people
     path("login/", SignIn.as_view(), name="login"),

@@ -113,18 +113,15 @@ def _tail(road: Road, least: Mapping[str, float], loads: Sequence[Load], stage: 
 
 def _by_stages(shorts: Sequence[Short], loads: Sequence[Load], *, chunks: int, pause_s: float) -> Bound:
     """No stage begins before the one before it is over, its last check included."""
-    total, largest = max(0, len(loads) * chunks - 1) * pause_s, Bound(seconds=0.0, binding="")
-    for load in loads:
-        way = load.seconds + load.check_s
-        each = [
-            Bound(
-                seconds=max(way, short.alone([load.stage], 1 / chunks) + (0 if short.name == HERE else load.check_s)),
-                binding=short.words,
-            )
-            for short in shorts
-            if short.work.get(load.stage)
-        ]
-        worst = max(each, key=lambda bound: bound.seconds, default=Bound(seconds=way, binding=""))
+    stages = {load.stage: load for load in loads}
+    total, largest = max(0, len(stages) * chunks - 1) * pause_s, Bound(seconds=0.0, binding="")
+    for stage, load in stages.items():
+        each = [Bound(seconds=load.seconds + load.check_s, binding="")]
+        for short in shorts:
+            if short.work.get(stage):
+                check_s = 0.0 if short.name == HERE else load.check_s
+                each.append(Bound(seconds=short.alone([stage], 1 / chunks) + check_s, binding=short.words))
+        worst = max(each, key=lambda bound: bound.seconds)
         total += chunks * worst.seconds
         largest = max(largest, worst, key=lambda bound: bound.seconds)
     return Bound(seconds=total, binding=largest.binding)
@@ -204,7 +201,7 @@ def shorts_of(plain: Plain, loads: Sequence[Load]) -> list[Short]:
                 Short(
                     name=lanes[mine[0].lane_id].name if len(mine) == 1 else _name(plain, quota.provider_id),
                     limit=f"{quota.window.amount:,} {quota.unit.removesuffix('s' * one)} a {window}",
-                    work={x.stage: float(x.units[number]) for x in mine},
+                    work=_summed((x.stage, float(x.units[number])) for x in mine),
                     amount=quota.window.amount,
                     window_s=quota.window.seconds,
                     shortest_s=min(x.shortest_s for x in mine),
@@ -214,14 +211,22 @@ def shorts_of(plain: Plain, loads: Sequence[Load]) -> list[Short]:
 
 
 def _places(name: str, cap: int, loads: Sequence[Load]) -> Short:
-    return Short(name=name, limit=f"{cap} at once", work={x.stage: x.calls * x.seconds / cap for x in loads})
+    work = _summed((x.stage, x.calls * x.seconds / cap) for x in loads)
+    return Short(name=name, limit=f"{cap} at once", work=work)
 
 
 def _here(plain: Plain, renders: Sequence[Load], loads: Sequence[Load]) -> Short:
-    work = {x.stage: x.calls * x.check_s / plain.places for x in loads}
-    for x in renders:
-        work[x.stage] += x.calls * x.seconds / plain.places
+    checks = [(x.stage, x.calls * x.check_s / plain.places) for x in loads]
+    work = _summed([*checks, *((x.stage, x.calls * x.seconds / plain.places) for x in renders)])
     return Short(name=HERE, limit=f"{plain.places} at once", work=work)
+
+
+def _summed(work: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """A stage may be made in several lanes, where its offer was changed on the way."""
+    found: dict[str, float] = {}
+    for stage, amount in work:
+        found[stage] = found.get(stage, 0.0) + amount
+    return found
 
 
 def _name(plain: Plain, provider_id: int) -> str:

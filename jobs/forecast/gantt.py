@@ -30,7 +30,7 @@ class Row:
 
 
 def rows_and_bars(lanes: Sequence[Lane], finish_s: float) -> tuple[tuple[Row, ...], tuple[Bar, ...]]:
-    used = [lane for lane in lanes if lane.starts]
+    used = sorted((lane for lane in lanes if lane.starts), key=lambda lane: lane.starts[0])  # in the order of the road
     rows, bars = [], []
     pieces = max(1, MOST_BARS // max(1, len(used)))
     for number, lane in enumerate(used):

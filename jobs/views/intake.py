@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -18,6 +18,7 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from jobs.forecast import CannotForecast
 from jobs.forms_intake import ChooseForm, StartForm
 from jobs.intake import drafts, export
 from jobs.intake.columns import FIELDS, LABELS
@@ -27,6 +28,9 @@ from jobs.intake.rules import CheckedRow, RowState
 from jobs.intake.samples import SAMPLE_NAME, sample_topics
 from jobs.intake.table import IntakeError
 from jobs.models import Batch, IntakeDraft, Project
+from jobs.queries.forecasting import forecasts_of_topics
+from jobs.queries.foreseen import choices, guessed_words
+from jobs.settings_types import BatchSettings, TopicRow
 
 ROWS_ON_A_PAGE = 100
 DUPLICATES = (RowState.TWIN, RowState.EARLIER)
@@ -188,8 +192,27 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
     return render(
         request,
         "intake/start.html",
-        {"draft": draft, "form": form, "counts": counts, "estimate": estimate(topics, settings)},
+        {
+            "draft": draft,
+            "form": form,
+            "counts": counts,
+            "estimate": estimate(topics, settings),
+            **_foreseen(topics, settings, priority, form),
+        },
     )
+
+
+def _foreseen(topics: Sequence[TopicRow], settings: BatchSettings, priority: int, form: StartForm) -> dict[str, object]:
+    """The four ways side by side, or the sentence why nothing can be foreseen."""
+    try:
+        told = forecasts_of_topics(topics, settings, priority=priority)
+    except CannotForecast as error:
+        return {"unforeseen": str(error)}
+    radios = {radio.data["value"]: radio for radio in form["strategy"]}
+    return {
+        "choices": [(radios[choice.strategy], choice) for choice in choices(told)],
+        "guessed": guessed_words(told),
+    }
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------

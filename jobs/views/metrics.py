@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -12,6 +13,9 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
 from jobs.metrics import filters, report
+from jobs.queries import forecast_comparison
+
+FORECASTS_ON_A_PAGE = 20
 
 
 @require_GET
@@ -34,3 +38,19 @@ def metrics_csv(request: HttpRequest) -> HttpResponse:
     answer = HttpResponse(file.getvalue().encode("utf-8-sig"), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = content_disposition_header(True, f"metrics-{name}-{now:%Y-%m-%d}.csv") or ""
     return answer
+
+
+@require_GET
+def forecasts(request: HttpRequest) -> HttpResponse:
+    """Every finished batch beside what was foreseen of it."""
+    found = forecast_comparison.finished_with_forecast(request.user)
+    page = Paginator(found, FORECASTS_ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "forecast/comparison.html",
+        {
+            "page": page,
+            "rows": forecast_comparison.compared(list(page.object_list)),
+            "summary": forecast_comparison.summary_of(request.user),
+        },
+    )

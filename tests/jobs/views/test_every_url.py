@@ -104,6 +104,7 @@ PAGES = {
     "review_undo": done("review", REVIEWERS),
     "metrics": seen(),
     "metrics_csv": seen(),
+    "metrics_forecasts": seen(),
     "login": form("", ALL),
     "logout": done("", ALL),
     "password_change": form("", ALL),
