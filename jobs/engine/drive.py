@@ -71,6 +71,7 @@ class Drive:
         self.stopping = threading.Event()
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
         self.alone_retry_at: dict[str, datetime] = {}
+        self.claimed_last = ""  # the provider whose turn it was
         self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
         self.spill = Spill(str(self.worker.pk)) if role == GENERATION else None
         self.away_until: float | None = None
@@ -176,12 +177,10 @@ class Drive:
             self.alone = self._begin_alone(suspects, now)
             if self.alone:
                 return 1
-        begun = self._claim_all(now)
-        if self.role == GENERATION:
-            begun += self._poll(now) + self._fetch(now, alone=False) + self._sweep()
-        else:
-            begun += self._check(now, alone=False)
-        return begun
+        if self.role != GENERATION:
+            return self._claim_all(now) + self._check(now, alone=False)
+        # What is short and brings home what is paid for comes first: new calls would take every thread again and again.
+        return self._poll(now) + self._fetch(now, alone=False) + self._claim_all(now) + self._sweep()
 
     def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
         """While there are none it is enough to look now and then: nobody else may take them up beside others."""
@@ -230,7 +229,9 @@ class Drive:
         begun = 0
         self.retry_at = {slug: moment for slug, moment in self.retry_at.items() if moment > now}
         ready = Step.objects.filter(provider=OuterRef("pk"), state=State.READY, not_before__lte=now, crash_count=0)
-        for slug in Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("pk"):
+        slugs = list(Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("slug"))
+        slugs.sort(key=lambda slug: slug <= self.claimed_last)  # in turn: one that could use every thread gets not all
+        for slug in slugs:
             if self._is_mine(slug) and self.pool.idle and slug not in self.retry_at:
                 begun += self._claim(slug, self.pool.idle)
         return begun
@@ -238,6 +239,7 @@ class Drive:
     def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
         claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only, ahead_s=AHEAD_S)
         if claimed.tickets:
+            self.claimed_last = slug
             failpoint("after_claim")
         if alone_only:
             self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)

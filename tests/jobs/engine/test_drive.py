@@ -48,6 +48,26 @@ def test_a_suspect_that_may_not_start_keeps_nobody_waiting(scene):
     assert Attempt.objects.count() == 3
 
 
+def test_providers_without_a_quota_take_turns_at_the_threads(scene):
+    first, second = scene.vendor("instant", latency_s=[0.05, 0.1]), scene.vendor("keyed", latency_s=[0.05, 0.1])
+    batches = [scene.batch(*"abcdefgh", provider=provider) for provider in (first, second)]
+    mine = Drive("generation", slice_s=60)
+    mine.pool.size = 2
+    scene.drives = [mine]
+    scene.drive_until(lambda: Attempt.objects.count() >= 8)
+    made = [batch.steps.exclude(state=State.READY).count() for batch in batches]
+    assert min(made) >= 3, made
+
+
+def test_a_job_that_is_paid_for_comes_home_before_new_calls_take_the_threads(scene):
+    jobs = scene.batch(provider=scene.vendor("jobs", latency_s=[0.05, 0.1]))
+    scene.drive_until(Step.objects.filter(state=State.RUNNING).exists)
+    scene.drives[0].pool.size = 1
+    others = scene.batch(*"abcdefghijklmnop", provider=scene.vendor("instant", latency_s=[0.1, 0.2]))
+    scene.drive_until(lambda: not jobs.steps.filter(state=State.RUNNING).exists())
+    assert others.steps.filter(state=State.READY).count() >= 8
+
+
 def test_a_suspect_runs_with_nothing_beside_it(scene):
     provider = scene.vendor("instant", latency_s=[0.1, 0.2])
     scene.batch("a", "b", "c", provider=provider)
