@@ -128,9 +128,13 @@ class SimJobs(_Simulated):
         return Accepted(external_id=job["id"])
 
     def poll(self, external_id: str) -> Running | Finished | Failed:
-        return self.read(self.call("GET", f"/v1/jobs/{external_id}"))
+        return self.said(self.call("GET", f"/v1/jobs/{external_id}"))
 
-    def read(self, job: dict[str, Any]) -> Running | Finished | Failed:
+    def poll_many(self, external_ids: Sequence[str]) -> dict[str, Running | Finished | Failed]:
+        jobs = self.call("GET", "/v1/jobs", params={"ids": ",".join(external_ids)})["jobs"]
+        return {job["id"]: self.said(job) for job in jobs}
+
+    def said(self, job: dict[str, Any]) -> Running | Finished | Failed:
         status = job.get("status", "")
         if status == "succeeded":
             return self.finished(job)
@@ -179,22 +183,9 @@ class SimJobs(_Simulated):
         self.call("DELETE", f"/v1/jobs/{external_id}")
 
 
-class SimLists(SimJobs):
-    """As above, and one call tells of many jobs."""
-
-    slug = "sim_lists"
-    label = "Simulator, with lists"
-    vendor = "lists"
-    can_list = 50
-
-    def poll_many(self, external_ids: Sequence[str]) -> dict[str, Running | Finished | Failed]:
-        jobs = self.call("GET", "/v1/jobs", params={"ids": ",".join(external_ids)})["jobs"]
-        return {job["id"]: self.read(job) for job in jobs}
-
-
 def register_all(url: str = "") -> None:
     """Makes all known to this process, talking to the simulator at `url` (or the one in the environment)."""
     url = url or os.environ[URL_VARIABLE]
-    for adapter in (SimInstant, SimKeyed, SimJobs, SimLists):
+    for adapter in (SimInstant, SimKeyed, SimJobs):
         adapter.base_url = f"{url}/{adapter.vendor}"
         registry.register(adapter)

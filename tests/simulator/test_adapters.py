@@ -8,9 +8,9 @@ from providers.downloads import DownloadError, store
 from providers.exceptions import NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from providers.types import Accepted, Capability, Failed, Finished, Recovery, Request, Running
 from tests.simulator.process import simulator
-from tests.simulator_adapter import EVERYTHING, SimInstant, SimJobs, SimKeyed, SimLists
+from tests.simulator_adapter import EVERYTHING, SimInstant, SimJobs, SimKeyed
 
-ADAPTERS = [SimInstant, SimJobs, SimKeyed, SimLists]
+ADAPTERS = [SimInstant, SimJobs, SimKeyed]
 numbers = itertools.count()
 
 
@@ -55,7 +55,6 @@ def test_they_differ_in_what_is_known_about_a_lost_answer():
         "sim_instant": {Recovery.BLIND},
         "sim_jobs": {Recovery.LISTABLE},
         "sim_keyed": {Recovery.KEYED},
-        "sim_lists": {Recovery.LISTABLE},
     }
 
 
@@ -174,11 +173,11 @@ def test_an_unknown_word_means_still_running_and_a_job_can_be_cancelled(sim, mak
 
 
 def test_one_call_tells_of_many_jobs_and_leaves_out_whom_nobody_knows(sim, make):
-    sim.control("lists", next=["fail_job"])
-    failed, finished = (make(SimLists).submit(a_request()).external_id for _ in range(2))
-    sim.control("lists", latency_s=[9e9, 9e9])
-    running = make(SimLists).submit(a_request()).external_id
-    said = make(SimLists).poll_many([running, failed, "nobody", finished])
+    sim.control("jobs", next=["fail_job"])
+    failed, finished = (make(SimJobs).submit(a_request()).external_id for _ in range(2))
+    sim.control("jobs", latency_s=[9e9, 9e9])
+    running = make(SimJobs).submit(a_request()).external_id
+    said = make(SimJobs).poll_many([running, failed, "nobody", finished])
     assert {job: type(answer) for job, answer in said.items()} == {running: Running, failed: Failed, finished: Finished}
     assert len(said[finished].outputs) == 1
 
