@@ -1,5 +1,5 @@
 """What a drive does beside its rounds: says that it lives, takes up what the dead left, advances marked videos, looks
-at the disk."""
+at the disk, and by the hour or the day clears up and compares."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from time import monotonic
 from django.conf import settings
 from django.db import close_old_connections
 
-from jobs.models import Chore, Notice, Worker
+from jobs.metrics.counting import close_days
+from jobs.models import Chore, IntakeDraft, Notice, Worker
 from providers import downloads
 
 from . import budgets, recovery, settle, sweep
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 RECOVER_EVERY_S = 2.0
 SEEN_EVERY_S = 2.0
 LOOK_EVERY_S = 60.0  # for chores that come round by the hour or the day
-NIGHTLY = timedelta(days=1)
+HOURLY, NIGHTLY = timedelta(hours=1), timedelta(days=1)
+DAYS_AT_ONCE = 30  # closed in one go; an old installation has many, and whoever closes them says nothing meanwhile
 MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
 
 
@@ -52,6 +54,8 @@ class Housekeeping:
             self._compare_sums()
             if self.worker.role == settings.ROLES[0]:
                 self.sweeps += sweep.due(self.clock())
+            else:  # it has no vendor to be in time for
+                self._clear_up()
 
     def _compare_sums(self) -> None:
         """Every night, and by one drive alone: a cap whose sums are not those of its entries is an alarm."""
@@ -59,6 +63,13 @@ class Housekeeping:
             for difference in budgets.differences():
                 log.error("the sums of a budget are wrong: %s", difference)
                 Notice.objects.create(at=now, text=f"The sums of a budget are wrong: {difference}"[:300])
+
+    def _clear_up(self) -> None:
+        """Every hour, and by one drive alone."""
+        if Chore.take("clear up", HOURLY, now := self.clock()):
+            IntakeDraft.sweep(now)
+            downloads.sweep_temp(Path(settings.MEDIA_ROOT))
+            close_days(now, most=DAYS_AT_ONCE)
 
     def disk_is_full(self) -> bool:
         """Nothing that makes files is begun below the guard; it goes on by itself when there is room again."""
@@ -68,6 +79,7 @@ class Housekeeping:
             needed = settings.MIN_FREE_BYTES // 2**20
             text = f"Paused: {free // 2**20} MB are free in {settings.MEDIA_ROOT}, {needed} MB are needed."
             log.error(text)
-            Notice.objects.create(at=self.clock(), text=text[:300])
+            if Chore.take("say that the disk is full", HOURLY, now := self.clock()):  # both roles see it
+                Notice.objects.create(at=now, text=text[:300])
         self._was_full = full
         return full

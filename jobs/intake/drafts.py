@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -52,7 +51,7 @@ def from_paste(project: Project, *, name: str, pasted: str, by: User) -> IntakeD
 
 
 def _make(project: Project, *, name: str, table: Table, by: User) -> IntakeDraft:
-    sweep(timezone.now())
+    IntakeDraft.sweep(timezone.now())
     mapped = guess(table)
     hold_to_row_cap(table, mapped)
     shown = "" if table.source_name == PASTED else table.source_name
@@ -72,11 +71,6 @@ def _make(project: Project, *, name: str, table: Table, by: User) -> IntakeDraft
 def hold_to_row_cap(table: Table, mapped: Mapped) -> None:
     if len(table.rows) - mapped.has_header > MAX_ROWS:
         raise too_many_rows(table.source_name)
-
-
-def sweep(now: datetime) -> int:
-    """Drafts are kept for a day."""
-    return IntakeDraft.objects.filter(expires_at__lte=now).delete()[0]
 
 
 # -- what is in it -----------------------------------------------------------------------------------------------------

@@ -127,8 +127,11 @@ def _made(attempts: QuerySet[Attempt]) -> Iterator[Row]:
 # -- days that are over ------------------------------------------------------------------------------------------------
 
 
-def close_days(now: datetime) -> list[int]:
-    """Keeps the counts of days that are over; returns the days that are still to be counted when asked."""
+def close_days(now: datetime, *, most: int | None = None) -> list[int]:
+    """Keeps the counts of days that are over; returns the days that are still to be counted when asked.
+
+    `most`: of so many at a time, the oldest first, for who does it beside other work and asks for no count.
+    """
     oldest = Batch.objects.aggregate(at=Min("created_at"))["at"]
     today = day_of(now)
     if oldest is None:
@@ -136,9 +139,9 @@ def close_days(now: datetime) -> list[int]:
     undecided = _undecided()
     kept = dict(TalliedDay.objects.values_list("day", "undecided"))
     last = _last_over(now)
-    for day in range(day_of(oldest), last + 1):
-        if kept.get(day, -1) != undecided[day]:
-            keep_day(day, undecided[day])
+    over = [day for day in range(day_of(oldest), last + 1) if kept.get(day, -1) != undecided[day]]
+    for day in over[:most]:
+        keep_day(day, undecided[day])
     return list(range(max(last + 1, day_of(oldest)), today + 1))
 
 

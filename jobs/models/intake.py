@@ -47,3 +47,8 @@ class IntakeDraft(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @classmethod
+    def sweep(cls, now: datetime) -> int:
+        """Deletes those whose day is over; how many."""
+        return cls.objects.filter(expires_at__lte=now).delete()[0]

@@ -29,7 +29,7 @@ def apply(video: Video, asset: Asset, now: datetime) -> None:
         for position, scene in enumerate(facts.scenes, start=1)
     )
     Video.objects.filter(pk=video.pk).update(
-        title=facts.title[:300],
+        title=facts.title,  # its length was a matter of the checks
         hook=facts.hook,
         description=facts.description,
         hashtags=list(facts.hashtags),

@@ -14,6 +14,7 @@ from jobs import control
 from jobs.control import Refused
 from jobs.models import Video
 from jobs.queries import videos
+from jobs.queries.batches import at_render_gate, at_script_gate
 from jobs.queries.workbench import workbench
 from jobs.views.people import person
 from jobs.wording import edit_words
@@ -92,10 +93,15 @@ def video_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def video_release(request: HttpRequest, pk: int, gate: str) -> HttpResponse:
     video = _video(request, pk)
-    release = control.release_scripts if gate == "script" else control.release_renders
-    release([video], person(request), timezone.now())
-    what = "The script is released: voices and images are next." if gate == "script" else "The render begins."
-    messages.success(request, what)
+    is_script = gate == "script"
+    waiting = at_script_gate(video.batch) if is_script else at_render_gate(video.batch)
+    if waiting.filter(pk=video.pk).exists():
+        release = control.release_scripts if is_script else control.release_renders
+        release([video], person(request), timezone.now())
+        what = "The script is released: voices and images are next." if is_script else "The render begins."
+        messages.success(request, what)
+    else:
+        messages.warning(request, "Nothing of this video waits for that go; somebody may have given it already.")
     return redirect("video_detail", video.pk)
 
 

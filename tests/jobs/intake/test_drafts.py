@@ -190,8 +190,8 @@ def test_cancelled_videos_do_not_count_as_made(project, draft, producer):
 
 
 def test_drafts_are_swept_after_a_day(draft):
-    assert drafts.sweep(timezone.now() + timedelta(hours=23)) == 0
-    assert drafts.sweep(timezone.now() + timedelta(hours=25)) == 1
+    assert IntakeDraft.sweep(timezone.now() + timedelta(hours=23)) == 0
+    assert IntakeDraft.sweep(timezone.now() + timedelta(hours=25)) == 1
     assert not IntakeDraft.objects.exists()
 
 

@@ -186,6 +186,18 @@ def test_a_render_that_waits_is_released(producer, project):
     assert ready(video) == [("render", None)]
 
 
+@pytest.mark.parametrize("gates", [{}, {"script_gate": True}, {"render_gate": True}])
+@pytest.mark.parametrize("gate", ["script", "render"])
+def test_a_go_that_nothing_waits_for_releases_nothing_and_says_so(producer, project, gates, gate):
+    settings = BatchSettings(scenes=2, seconds=8, **gates)
+    video = make(a_batch("Locks", project=project, settings=settings).videos.get())
+    waits = bool(gates.get(f"{gate}_gate"))
+    for is_waiting in (waits, False):  # the second time somebody was first
+        answer = producer.post(url(f"video_release_{gate}", video), follow=True)
+        assert ("waits for that go" in text(answer)) is not is_waiting
+    assert Decision.objects.count() == waits
+
+
 def an_attempt(step, **values):
     now = timezone.now()
     return Attempt.objects.create(
