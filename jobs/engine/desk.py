@@ -269,5 +269,5 @@ def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callabl
         for step in group:
             step.fence += 1
         ours.extend(group)
-    ids = {step.pk for step in ours}
-    return [step for step in steps if step.pk in ids]  # in the order in which they were chosen
+    taken = {step.pk for step in ours}
+    return [step for step in steps if step.pk in taken]  # in the order in which they were chosen
