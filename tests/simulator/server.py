@@ -6,12 +6,14 @@ import asyncio
 import base64
 import heapq
 import json
+import os
 import random
 import socket
 import time
 import traceback
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -46,7 +48,7 @@ class Server:
         self._queue: list[tuple[float, int, Connection, Message]] = []  # by arrival
         self._numbers = count()
         self._jitter = random.Random(f"{seed}:jitter")
-        self._makers = ThreadPoolExecutor(2, "media")
+        self._makers = ThreadPoolExecutor(2, "media", _at_usual_priority)
         self._busy: set[asyncio.Task[None]] = set()
 
     @property
@@ -182,8 +184,8 @@ class Server:
             len(body),
         )
         rest = connection.send_now(data)
-        if rest or not whole:
-            self._later(self._send_rest(connection, rest, closes=not whole))
+        if rest or connection.is_last or not whole:
+            self._later(self._send_rest(connection, rest, closes=connection.is_last or not whole))
 
     async def _send_rest(self, connection: Connection, rest: bytes, *, closes: bool) -> None:
         await connection.send(rest)
@@ -237,6 +239,12 @@ class Server:
         if self.vendors.behaviour.of(job["vendor"])["answers"] == "base64" and job["kind"] != "clip":
             return {"base64": base64.b64encode(await self._made(job)).decode(), "media_type": media_type}
         return {"url": files.link(self.vendors, job, base), "media_type": media_type}
+
+
+def _at_usual_priority() -> None:
+    """Drawing is in no hurry, however urgent the loop is (see __main__)."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
 def content_of(job: Row, *, tiny: bool) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any
 
 from . import hooks, lines
-from .limits import POLICIES, UNITS, Limit
+from .meters import POLICIES, UNITS, Limit
 
 DEFAULTS: dict[str, Any] = {
     # -- limits --

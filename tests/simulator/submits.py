@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from . import hooks, media
 from .books import Row
-from .limits import Gate, Refusal, Told
+from .limits import Gate, Refusal
+from .meters import Told
 from .replies import Asked, Reply, error, no_answer
 from .settings import BEFORE, JOB
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from . import bulks
 from .books import Row
-from .limits import Limit, allowed_in, fullest, most_at_once
+from .limits import allowed_in, fullest, most_at_once
+from .meters import Limit
 from .vendor import Vendors
 
 

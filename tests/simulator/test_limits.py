@@ -3,13 +3,13 @@ import pytest
 from tests.simulator.clock import Clock
 from tests.simulator.limits import (
     Gate,
-    Limit,
     allowed_in,
     fullest,
     most_at_once,
     most_in_a_fixed_window,
     most_in_a_window,
 )
+from tests.simulator.meters import Limit
 
 ONE = {"requests": 1}
 

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import socket
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -275,8 +276,6 @@ def test_jitter_delays_the_judgement_by_at_most_so_much(tmp_path):
 
 
 def test_several_requests_in_one_packet_are_all_answered(sim):
-    import socket
-
     body = b'{"prompt": "a"}'
     head = f"POST /{sim.vendor}/v1/texts HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", sim.port)) as wire:
@@ -285,3 +284,12 @@ def test_several_requests_in_one_packet_are_all_answered(sim):
         while seen.count(b"HTTP/1.1 200") < 3:
             seen += wire.recv(65536)
     assert requests.get(f"{sim.url}/summary", params={"vendor": sim.vendor}, timeout=5).json()["accepted"] == 3
+
+
+def test_a_client_that_asks_to_close_is_told_by_closing(sim):
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as wire:
+        wire.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        seen = b""
+        while part := wire.recv(65536):
+            seen += part
+    assert b"/control" in seen

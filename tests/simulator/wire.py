@@ -36,7 +36,7 @@ class Connection:
         self._sock, self._arrived, self._unread = sock, arrived, b""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._read)
-        self.is_open = True
+        self.is_open, self.is_last = True, False  # the client asks for no more after this one
 
     def _read(self) -> None:
         try:
@@ -65,7 +65,8 @@ class Connection:
         if len(rest) < length or not self.is_open:
             return None
         self._unread = rest[length:]
-        method, target, _ = first.split(" ", 2)
+        method, target, version = first.split(" ", 2)
+        self.is_last = headers.get("connection", "").lower() == "close" or version == "HTTP/1.0"
         return Message(method, target, headers, rest[:length], at)
 
     async def send(self, data: bytes) -> None:
