@@ -45,7 +45,7 @@ def cancel(batch: Batch, how: Cancel, now: datetime) -> int:
     videos = Video.objects.filter(batch=batch, finished_at=None, cancelled_at=None)
     if how is Cancel.WAITING:
         videos = videos.filter(started_at=None)
-    count = _cancel(videos.values_list("pk", flat=True), how, now)
+    count = cancel_videos(videos.values_list("pk", flat=True), how, now)
     if not Video.objects.filter(batch=batch, cancelled_at=None).exists():
         Batch.objects.filter(pk=batch.pk).update(cancelled_at=now)
     return count
@@ -53,11 +53,11 @@ def cancel(batch: Batch, how: Cancel, now: datetime) -> int:
 
 @atomically
 def cancel_video(video: Video, now: datetime) -> None:
-    if not _cancel([video.pk], Cancel.EVERYTHING, now):
+    if not cancel_videos([video.pk], Cancel.EVERYTHING, now):
         raise Refused("This video is already over.")
 
 
-def _cancel(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
+def cancel_videos(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
     ids = list(video_ids)
     count = Video.objects.filter(pk__in=ids, finished_at=None, cancelled_at=None).update(cancelled_at=now)
     steps = Step.objects.filter(video__in=ids)
@@ -97,7 +97,9 @@ def _release(videos: Iterable[Video], field: str, what: str, by: User, now: date
 @atomically
 def try_again(step: Step, by: User, now: datetime) -> None:
     """Sends a step in ATTENTION off once more. One whose answer was lost counts as: it did not happen."""
-    step = _in_attention(step)
+    step = in_attention(step)
+    if step.reason == Reason.CONTENT:
+        raise Refused("The same words would be declined again. Change them; what is made of them is then made anew.")
     if step.reason == Reason.DECISION:
         _resolve(step, spent=False, outcome=Attempt.Outcome.GIVEN_UP, now=now)
     Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(
@@ -110,7 +112,7 @@ def try_again(step: Step, by: User, now: datetime) -> None:
 @atomically
 def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -> None:
     """A lost answer was a yes: its price is booked. With the vendor's id the job is followed, else it is made again."""
-    step = _in_attention(step)
+    step = in_attention(step)
     if step.reason != Reason.DECISION:
         raise Refused("This step does not wait for a decision about money.")
     if external_id and registry.get(step.provider.slug).poll is Adapter.poll:
@@ -134,16 +136,28 @@ def _resumes_at(step: Step) -> State:
     return State.FETCHING if step.reason != Reason.DECISION and step.links else State.READY
 
 
-def _in_attention(step: Step) -> Step:
-    fresh = Step.objects.select_for_update(of=("self",)).select_related("batch", "provider").get(pk=step.pk)
+def in_attention(step: Step) -> Step:
+    fresh = Step.objects.select_for_update(of=("self",)).select_related("batch", "provider", "video").get(pk=step.pk)
     if fresh.state != State.ATTENTION:
         raise Refused("Somebody has already moved this step on.")
     return fresh
 
 
+def lost_attempt(step: Step) -> Attempt:
+    """The one whose answer the step waits for: the last, as earlier ones may be at risk by a decision."""
+    return Attempt.objects.filter(step=step, outcome=Attempt.Outcome.UNKNOWN).latest("no")
+
+
+def end_step(step: Step, now: datetime) -> None:
+    """It is not made any more."""
+    Step.objects.filter(pk=step.pk, state=step.state).update(
+        state=State.CANCELLED, reason="", finished_at=now, owner=None, lease_until=None, fence=F("fence") + 1
+    )
+
+
 def _resolve(step: Step, *, spent: bool, outcome: Attempt.Outcome, now: datetime, external_id: str = "") -> Attempt:
     """Closes what was at risk: booked as spent, reserved again for a job that is followed, or freed."""
-    attempt = Attempt.objects.filter(step=step, outcome=Attempt.Outcome.UNKNOWN).latest("no")
+    attempt = lost_attempt(step)
     micro = attempt.reserved_micro
     Attempt.objects.filter(pk=attempt.pk).update(
         outcome=outcome,

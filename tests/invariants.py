@@ -17,7 +17,8 @@ from jobs.states import OWNED, Reason, Stage, State
 
 SUMS = ("reserved_micro", "at_risk_micro", "spent_micro")
 GRACE = timedelta(seconds=30)
-DECIDED = (Decision.Kind.TRY_AGAIN, Decision.Kind.IT_HAPPENED)
+DECIDED = (Decision.Kind.TRY_AGAIN, Decision.Kind.IT_HAPPENED, Decision.Kind.ACCEPT_DUPLICATE)
+RISKED = (Decision.Kind.ACCEPT_DUPLICATE, Decision.Kind.GIVE_UP)  # its money stays at risk by a decision
 NEEDS = {  # stage -> (stage it is made of, of the same scene)
     Stage.TEXT_MODERATION: [(Stage.SCRIPT, False)],
     Stage.VOICEOVER: [(Stage.SCRIPT, False)],
@@ -52,7 +53,7 @@ def rows_are_sound() -> Iterator[str]:
     jobs = Attempt.objects.exclude(external_id="").values("provider", "external_id")
     for row in jobs.annotate(n=Count("pk")).filter(n__gt=1).order_by():
         yield f"I4 {row['n']} attempts share the remote job {row['external_id']}"
-    acting = Attempt.objects.filter(outcome__in=("none", "unknown")).values("step")
+    acting = Attempt.objects.filter(outcome__in=("none", "unknown")).exclude(decisions__kind__in=RISKED).values("step")
     for row in acting.annotate(n=Count("pk")).filter(n__gt=1).order_by():
         yield f"I6 {row['n']} attempts of step {row['step']} may still act"
     for step in Step.objects.filter(state__in=(State.DONE, State.CANCELLED), finished_at=None):
@@ -84,6 +85,7 @@ def money_is_sound() -> Iterator[str]:
         kinds[entry.attempt_id, entry.kind] += 1
         for name in SUMS:
             of_attempt[entry.attempt_id][name] += getattr(entry, name)
+    risked = set(Decision.objects.filter(kind__in=RISKED).values_list("attempt", flat=True))
     for attempt in Attempt.objects.select_related("step"):
         has = of_attempt[attempt.pk]
         at_risk = attempt.reserved_micro if attempt.outcome == "unknown" else 0
@@ -96,7 +98,7 @@ def money_is_sound() -> Iterator[str]:
                 yield f"I10 attempt {attempt.pk} ({attempt.outcome}): {name} is {has[name]}, should be {micro}"
         if has["spent_micro"] != attempt.cost_micro:
             yield f"I10 attempt {attempt.pk}: booked {has['spent_micro']}, cost {attempt.cost_micro}"
-        if at_risk and attempt.step.state not in (State.UNKNOWN, State.ATTENTION):
+        if at_risk and attempt.step.state not in (State.UNKNOWN, State.ATTENTION) and attempt.pk not in risked:
             yield f"I13 attempt {attempt.pk} has money at risk that nobody sees"
     for batch in Batch.objects.exclude(finished_at=None):
         rest = batch.entries.aggregate(n=Sum("reserved_micro", default=0))["n"]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import F
 
+from jobs import risk
 from jobs.advance import advance, mark
 from jobs.models import Attempt, Step, Video
-from jobs.states import OWNED, TERMINAL, Reason, Stage, State
+from jobs.states import MOST_CRASHES, OWNED, TERMINAL, Reason, Stage, State
 from jobs.transactions import atomically
 from providers import downloads, registry
 from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
@@ -265,7 +266,11 @@ def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any, *, cras
         ended_at=batch.now if blind else None,
     )
     batch.moves.append(books.put_at_risk(attempt, step.batch))
-    if blind:
+    may_end_us = crash_count is not None and crash_count >= MOST_CRASHES
+    if blind and not may_end_us and not step.cancel_asked and risk.accept(step, attempt, batch.now):
+        wait = random.uniform(0.5, 1) * FAILURE_PAUSE_S
+        batch.go(step, State.READY, not_before=batch.now + timedelta(seconds=wait), **crashed)
+    elif blind:
         batch.go(
             step,
             State.ATTENTION,

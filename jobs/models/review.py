@@ -50,6 +50,7 @@ class Decision(models.Model):
         ACCEPT_DUPLICATE = "accept_duplicate", "Sent again within the risk allowance"
         BILLED = "billed", "At risk: it was billed"
         NOT_BILLED = "not_billed", "At risk: it was not billed"
+        ALLOWANCE = "allowance", "Risk allowance set"
         RELEASE = "release", "Released"
 
     kind = models.CharField(max_length=16, choices=Kind)

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from jobs.engine import drive as drive_module
 from jobs.engine import polling, reconcile, settle
 from jobs.engine.drive import Drive
-from jobs.models import Attempt, Batch, Step
+from jobs.models import Attempt, Batch, Chore, RiskPolicy, Step
 from jobs.settings_types import BatchSettings
 from providers import registry
 from providers.models import Offer, Price, Provider
@@ -121,6 +121,9 @@ def scene(one_simulator, transactional_db, monkeypatch):
     ):
         monkeypatch.setattr(module, name, seconds)
     register_all(one_simulator.url)
+    for name in VENDORS:  # others have jobs in the same simulator: they would be orphans here
+        Chore.objects.create(name=f"sweep sim_{name}", done_at=datetime.now(UTC))
+    RiskPolicy.objects.create(share_percent=0, without_cap_micro=0, per_call_micro=0)  # a person is always asked
     made = Scene(one_simulator)
     yield made
     made.close()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from jobs.engine import books, worker
+from django.db import transaction
+
+from jobs.engine import books, reconcile, worker
 from jobs.engine.calls import Answer
 from jobs.engine.claim import claim
 from jobs.engine.requests import Ticket
@@ -74,6 +76,7 @@ def claimed(now: datetime, *, by: Worker | None = None, places: int = 10) -> lis
     return claim("listed", by or worker.enlist("generation", now), places, lambda: now).tickets
 
 
+@transaction.atomic
 def lost(now: datetime, ticket: Ticket, *, state: State = State.UNKNOWN, reason: str = "") -> Attempt:
     """Its answer never came: what recovery makes of it."""
     attempt = Attempt.objects.get(pk=ticket.attempt_id)
@@ -85,6 +88,14 @@ def lost(now: datetime, ticket: Ticket, *, state: State = State.UNKNOWN, reason:
         state=state, reason=reason, message="Lost." if reason else "", owner=None, lease_until=None, not_before=now
     )
     return Attempt.objects.get(pk=attempt.pk)
+
+
+@transaction.atomic
+def concluded_unsent(now: datetime, attempt: Attempt) -> None:
+    """Two listings did not show it."""
+    step = Step.objects.select_related("batch").get(pk=attempt.step_id)
+    reconcile.free(step, attempt, Attempt.Outcome.NOT_SENT, "not there", now)
+    Step.objects.filter(pk=step.pk).update(state=State.READY)
 
 
 def answered(ticket: Ticket, now: datetime, **values) -> Answer:

@@ -14,14 +14,14 @@ import pytest
 from jobs.engine import late, recovery, spill, worker
 from jobs.engine.calls import Stored
 from jobs.engine.spill import Spill
-from jobs.models import Attempt, LedgerEntry, Notice, Step, Worker
+from jobs.models import Attempt, LedgerEntry, Notice, RiskPolicy, Step, Worker
 from jobs.states import Reason, State
 from providers import exceptions, registry
 from providers.types import Failed
 from tests.invariants import assert_invariants
 from tests.simulator_adapter import URL_VARIABLE
 
-from .listed_vendor import PRICE, Blind, Listed, answered, claimed, lost, of_listed
+from .listed_vendor import PRICE, Blind, Listed, answered, claimed, concluded_unsent, lost, of_listed
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -231,8 +231,7 @@ def test_a_job_of_an_attempt_that_was_taken_for_unsent_is_booked_once_and_told(v
     of_listed()
     [ticket] = claimed(NOW)
     attempt = lost(NOW, ticket)
-    late.reconcile.free(Step.objects.get(), attempt, Attempt.Outcome.NOT_SENT, "not there", NOW)
-    Step.objects.update(state=State.READY)
+    concluded_unsent(NOW, attempt)
     for _ in range(2):
         late.settle_late(answered(ticket, NOW, **what), NOW)
     [orphan] = LedgerEntry.objects.filter(kind="orphan")
@@ -245,7 +244,7 @@ def test_a_job_of_an_attempt_that_was_taken_for_unsent_is_booked_once_and_told(v
 def test_a_failure_that_is_not_billed_leaves_no_orphan(vendor):
     of_listed()
     [ticket] = claimed(NOW)
-    late.reconcile.free(Step.objects.get(), lost(NOW, ticket), Attempt.Outcome.NOT_SENT, "not there", NOW)
+    concluded_unsent(NOW, lost(NOW, ticket))
     late.settle_late(answered(ticket, NOW, failed=Failed(reason="could not")), NOW)
     assert not LedgerEntry.objects.filter(kind="orphan").exists()
 
@@ -287,6 +286,7 @@ def recovered_at(seconds_after_lease: float) -> str:
     ("vendor", "becomes"), [(Listed, State.UNKNOWN), (Blind, State.ATTENTION)], indirect=["vendor"]
 )
 def test_a_paid_call_of_another_machine_is_concluded_only_after_the_quiet_period(vendor, becomes):
+    RiskPolicy.objects.create(per_call_micro=0)
     of_listed()
     claimed(NOW, by=elsewhere())
     quiet_s = recovery.quiet_period("listed", "script").total_seconds()
