@@ -27,7 +27,8 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="a line for every trial")
     chosen = parser.parse_args()
     seed = chosen.seed or f"{int(time.time()) % 10**6:06d}"
-    return {"trials": runner.trials}[chosen.what](chosen, seed)
+    commands = {"replay": runner.replay, "matrix": runner.matrix_cells, "bugs": runner.planted_bugs}
+    return {"trials": runner.trials, **commands}[chosen.what](chosen, seed)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from django.db import connection, connections
 from providers import registry
 from providers.models import Lane, Offer, Price, Provider
 from providers.sync import sync_providers
+from providers.types import Recovery
 from qc.models import Profile
 from tests.chaos import history, pace
 from tests.factories import a_project, a_user
@@ -38,6 +39,7 @@ class Ground:
     folder: Path
     database: str
     simulator_url: str
+    is_free: bool = False
 
     def enter(self) -> None:
         """Points this process at it."""
@@ -51,6 +53,8 @@ class Ground:
             adapter.deadline_s = dict.fromkeys(EVERYTHING, pace.DEADLINE_S)
             adapter.max_age_s = pace.MAX_AGE_S
             adapter.list_lag_s = pace.LIST_LAG_S
+        if self.is_free:
+            SimInstant.recovery = dict.fromkeys(EVERYTHING, Recovery.FREE)
         register_all(self.simulator_url)
         pace.quicken()
 

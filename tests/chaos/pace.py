@@ -30,6 +30,7 @@ PACE: dict[str, float] = {  # where it is defined -> seconds
     "jobs.engine.housekeeping:RECOVER_EVERY_S": 0.2,
     "jobs.engine.housekeeping:SEEN_EVERY_S": 0.3,
     "jobs.engine.recovery:LEASE_GRACE": 0.5,
+    "jobs.engine.requests:CLOCK_SKEW": 0.3,
     "jobs.engine.checking:PUT_OFF": 0.1,
     "jobs.review:UNDO_S": 0.05,
 }

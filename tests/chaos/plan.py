@@ -53,7 +53,12 @@ class Plan:
     crew: dict[str, int]  # role -> drives
     storm_s: float
     events: tuple[Event, ...]
-    failpoint_share: float  # of the drives that are started while it storms
+    failpoint_share: float = 0.0  # of the drives that are started while it storms
+    orders: dict[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # role -> what its drives do to themselves, in turn
+    must_pass: str = ""  # the storm goes on until this failpoint was reached
+    is_free: bool = False  # the vendor that answers at once costs nothing and may be asked again at will
 
 
 def draw(seed: str, number: int, *, depth: str = "") -> Plan:

@@ -10,9 +10,12 @@ import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from tests.chaos import bugs, matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,7 +45,7 @@ class Slot:
         assert self.process.stdin
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        return {**self._read(), "database": self.database}
+        return {**self._read(), "database": self.database, "cell": order.get("cell", "")}
 
     def close(self) -> None:
         assert self.process.stdin and self.process.stdout
@@ -55,10 +58,11 @@ class Slot:
         self.process.stdout.close()
 
 
-def run_all(orders: Iterable[dict[str, Any]], databases: list[str]) -> Iterator[dict[str, Any]]:
-    """Results as they come; each slot takes the next order when it is free."""
-    waiting: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+def run_all(orders: Iterable[dict[str, Any]], databases: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Results as they come; each slot takes the next order when it is free. Closing it ends the slots."""
+    waiting: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    enough = threading.Event()
     for order in orders:
         waiting.put(order)
 
@@ -66,8 +70,9 @@ def run_all(orders: Iterable[dict[str, Any]], databases: list[str]) -> Iterator[
         try:
             slot = Slot(database)
             try:
-                while not waiting.empty():
-                    results.put(slot.run(waiting.get()))
+                with suppress(queue.Empty):
+                    while not enough.is_set():
+                        results.put(slot.run(waiting.get_nowait()))
             finally:
                 slot.close()
         except BaseException as error:
@@ -78,38 +83,98 @@ def run_all(orders: Iterable[dict[str, Any]], databases: list[str]) -> Iterator[
     for thread in threads:
         thread.start()
     left = len(threads)
-    while left:
-        result = results.get()
-        if isinstance(result, BaseException):
-            raise result
-        if result is None:
-            left -= 1
-        else:
-            yield result
+    try:
+        while left:
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
+                left -= 1
+            else:
+                yield result
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join(120)
 
 
 def trials(chosen: Namespace, seed: str) -> int:
     """So many trials, on the databases in turn; 0 when nothing was broken."""
     print(f"seed {seed}: {chosen.trials} trials", flush=True)
-    kinds = ["sqlite", "postgres"] if chosen.database == "both" else [chosen.database]
-    databases = [kinds[n % len(kinds)] for n in range(chosen.at_once)]
+    kinds = kinds_of(chosen)
+    databases = [kinds[n % len(kinds)] for n in range(max(chosen.at_once, len(kinds)))]
+    orders = [{"seed": seed, "number": n, "depth": chosen.depth} for n in range(chosen.trials)]
+    return report(run_all(orders, databases), verbose=chosen.verbose, what=f"seed {seed}")
+
+
+def replay(chosen: Namespace, seed: str) -> int:
+    seed, _, number = chosen.names[0].rpartition("-")
+    order = {"seed": seed, "number": int(number), "depth": chosen.depth}
+    return report(run_all([order], kinds_of(chosen)[:1]), verbose=True, what=chosen.names[0])
+
+
+def matrix_cells(chosen: Namespace, seed: str) -> int:
+    """Every cell whose name has all the given parts, on each database."""
+    broken = 0
+    names = [cell.name for cell in matrix.cells() if all(part in cell.name for part in chosen.names)]
+    for kind in kinds_of(chosen):
+        results = run_all([{"cell": name} for name in names], [kind] * chosen.at_once)
+        broken += report(results, verbose=chosen.verbose, what=f"{len(names)} cells on {kind}")
+    return broken
+
+
+def planted_bugs(chosen: Namespace, seed: str) -> int:
+    """For each bug the number of trials until it was caught."""
+    names = chosen.names or bugs.NAMES
+    missed = [name for name in names if not _caught(name, chosen, seed)]
+    print(
+        f"{len(names) - len(missed)} of {len(names)} bugs caught" + (f"; missed: {', '.join(missed)}" if missed else "")
+    )
+    return int(bool(missed))
+
+
+def _caught(name: str, chosen: Namespace, seed: str) -> bool:
+    if name == "renamed_before_synced":
+        code = f"import tests.chaos.preload; from tests.chaos import bugs; bugs.plant('{name}'); "
+        done = subprocess.run([sys.executable, "-c", code + "assert bugs.synced_before_named()"], cwd=ROOT, stderr=-3)
+        print(f"{name}: " + ("caught by the order of the calls" if done.returncode else "NOT caught"), flush=True)
+        return bool(done.returncode)
+    orders = [{"seed": f"{seed}bug", "number": number, "bug": name} for number in range(chosen.trials)]
+    kinds = kinds_of(chosen)
+    ran = run_all(orders, [kinds[n % len(kinds)] for n in range(chosen.at_once)])
+    for count, result in enumerate(ran, start=1):
+        if result["violations"]:
+            print(
+                f"{name}: caught after {count} trials ({result['name']}): {result['violations'][0][:160]}", flush=True
+            )
+            ran.close()
+            return True
+    print(f"{name}: NOT caught in {chosen.trials} trials", flush=True)
+    return False
+
+
+def kinds_of(chosen: Namespace) -> list[str]:
+    return ["sqlite", "postgres"] if chosen.database == "both" else [chosen.database]
+
+
+def report(results: Iterable[dict[str, Any]], *, verbose: bool, what: str) -> int:
+    """Prints what broke, and the sum of it all in the last line; 0 when nothing was broken."""
     began, broken, walls = time.monotonic(), 0, []
-    for result in run_all(
-        ({"seed": seed, "number": n, "depth": chosen.depth} for n in range(chosen.trials)), databases
-    ):
+    for result in results:
         walls.append(result["wall_s"])
-        if chosen.verbose:
-            print(result["name"], result["database"], result["wall_s"], result["counts"], "; ".join(result["log"]))
+        if verbose:
+            log = "; ".join(result["log"])
+            print(result["name"], result["database"], result["wall_s"], result["counts"], log, flush=True)
         if result["violations"]:
             broken += 1
             tell(result)
-    seconds = time.monotonic() - began
     walls.sort()
+    middle, last, load = walls[len(walls) // 2], walls[-1], os.getloadavg()[0]
+    seconds = time.monotonic() - began
     print(
-        f"{len(walls)} trials in {seconds:.0f} s (median {walls[len(walls) // 2]:.1f} s, longest {walls[-1]:.1f} s), "
-        f"load {os.getloadavg()[0]:.1f}, seed {seed}"
+        f"{what}: {len(walls)} trials in {seconds:.0f} s (median {middle:.1f} s, longest {last:.1f} s), load {load:.1f}"
     )
-    print(f"{broken} violations" if broken else "0 violations", flush=True)
+    print(f"{broken} of {len(walls)} trials with violations" if broken else "0 violations", flush=True)
     return int(bool(broken))
 
 
@@ -119,4 +184,5 @@ def tell(result: dict[str, Any]) -> None:
         print(f"  - {sentence}")
     for line in result["log"]:
         print(f"    {line}")
-    print(f"    again: python -m tests.chaos replay {result['name']} --database {result['database']}", flush=True)
+    how = f"matrix {result['cell']}" if result.get("cell") else f"replay {result['name']}"
+    print(f"    again: python -m tests.chaos {how} --database {result['database']}", flush=True)

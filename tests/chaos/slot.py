@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tests.chaos.preload  # noqa: F401
-from tests.chaos import ground, plan
+from tests.chaos import ground, matrix, plan
 from tests.chaos.trial import Result, Trial
 
 
@@ -31,7 +31,10 @@ def main() -> None:
 
 
 def run(order: dict[str, Any], prepared: str, root: Path) -> Result:
-    drawn = plan.draw(order["seed"], order["number"], depth=order.get("depth", ""))
+    if "cell" in order:
+        drawn = matrix.plan_of(order["cell"])
+    else:
+        drawn = plan.draw(order["seed"], order["number"], depth=order.get("depth", ""))
     trial = Trial(drawn, prepared, root, bug=order.get("bug", ""))
     try:
         result = trial.run()

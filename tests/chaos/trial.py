@@ -18,7 +18,8 @@ from jobs.engine import worker
 from jobs.launch import create_batch
 from jobs.models import Attempt, Batch, Decision, Project, Step
 from jobs.settings_types import BatchSettings, TopicRow
-from providers.models import Offer
+from jobs.states import OWNED
+from providers.models import Offer, Price
 from tests import invariants
 from tests.chaos import at_rest, history, pace, weather
 from tests.chaos import ground as grounds
@@ -31,10 +32,13 @@ from tests.simulator.process import Simulator
 
 T = TypeVar("T")
 CALM_LIMIT_S = 25.0  # on a machine that has nothing else to do
+PASS_LIMIT_S = 8.0
+OWNED_LIMIT_S = 7.0
 LAST_CALLS_S = 0.8  # what was stopped goes on and comes to its end before a person decides
 ROUND_S = 0.03
 CALM = {"calm": True, "latency_s": [1.0, 5.0], "queue_s": [0.0, 0.0], "list_lag_s": 0.0}
 TROUBLE = re.compile(r"^(\w[\w.]*(?:Error|Exception|Refused|Interrupt)\b.*)$", re.M)
+PASSED = re.compile(r"failpoint (\w+): ")
 EXPECTED = re.compile(  # an outage of the database, of the vendor, or a disturbance of ours
     r"OperationalError|InterfaceError|AdminShutdown|CrashShutdown|CannotConnectNow|Disturbed|no room on purpose"
 )
@@ -53,17 +57,21 @@ class Result:
 
 
 class Trial:
-    def __init__(self, plan: Plan, prepared: str, root: Path, *, bug: str = "", orders: tuple[str, ...] = ()) -> None:
-        self.plan, self.bug, self.orders = plan, bug, list(orders)
+    def __init__(self, plan: Plan, prepared: str, root: Path, *, bug: str = "") -> None:
+        self.plan, self.bug = plan, bug
         self.chance = Random(f"during {plan.name}")
         self.folder = root / plan.name
         self.folder.mkdir(parents=True)
         self.simulator = Simulator(self.folder / "books.sqlite", scale=pace.SCALE, seed=self.chance.randrange(10**6))
         name = "t" + re.sub(r"\W", "_", plan.name).lower()
         database = grounds.copy(prepared, name, self.folder)
-        self.ground = Ground(folder=self.folder, database=database, simulator_url=self.simulator.url)
+        self.ground = Ground(
+            folder=self.folder, database=database, simulator_url=self.simulator.url, is_free=plan.is_free
+        )
         self.broken: list[str] = []
         self.counts: dict[str, Any] = {}
+        self.owned: dict[tuple[int, int], float] = {}  # (step, fence) -> seen so since
+        self.stuck: set[int] = set()
 
     def run(self) -> Result:
         began = time.monotonic()
@@ -93,7 +101,9 @@ class Trial:
 
     def _launch(self) -> None:
         for vendor, control in self.plan.controls.items():
-            self.simulator.control(vendor, price_micro=PRICES, **control)
+            self.simulator.control(vendor, price_micro=0 if self.plan.is_free else PRICES, **control)
+        if self.plan.is_free:
+            Price.objects.update(micro=0)
         offers = {
             stage: Offer.objects.get(provider__slug=f"sim_{vendor}", capability=_capability(stage)).pk
             for stage, vendor in self.plan.vendor_of.items()
@@ -111,13 +121,22 @@ class Trial:
 
     def _rage(self) -> None:
         began, events = time.monotonic(), list(self.plan.events)
-        while (passed := time.monotonic() - began) < self.plan.storm_s:
+        while (passed := time.monotonic() - began) < self.plan.storm_s or self._must_go_on(passed):
             while events and events[0].at_s <= passed:
                 event = events.pop(0)
                 self._stubbornly(lambda event=event: self.storm.strike(event.what, event.how))
             self._stubbornly(self.storm.undo_what_is_due)
             self._keep_crew(storming=True)
             time.sleep(ROUND_S)
+
+    def _must_go_on(self, passed: float) -> bool:
+        if not self.plan.must_pass or passed > PASS_LIMIT_S * _slack():
+            return False
+        return self.plan.must_pass not in self._passed()
+
+    def _passed(self) -> set[str]:
+        """The failpoints that drives obeyed."""
+        return {place for path in self.folder.glob("log-*") for place in PASSED.findall(path.read_text())}
 
     def _settle_down(self) -> None:
         """All faults off. What was stopped goes on; then a person looks after it until nothing is left to do."""
@@ -134,7 +153,18 @@ class Trial:
             self._keep_crew(storming=False)
             if passed > LAST_CALLS_S:
                 self._stubbornly(self.person.look_after)
+            self._stubbornly(self._watch_owners)
             time.sleep(ROUND_S)
+
+    def _watch_owners(self) -> None:
+        """What somebody owns comes to its end, or is taken up by somebody else, long before its lease is over."""
+        now = time.monotonic()
+        owned = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("pk", "fence"))
+        self.owned = {key: self.owned.get(key, now) for key in owned}
+        for (step, _), since in self.owned.items():
+            if now - since > OWNED_LIMIT_S * _slack() and step not in self.stuck:
+                self.stuck.add(step)
+                self.broken.append(f"I2 step {step} is owned by one and the same for {now - since:.0f} s")
 
     def _keep_crew(self, *, storming: bool) -> None:
         """As a supervisor does: a role that nobody drives gets a drive."""
@@ -150,10 +180,11 @@ class Trial:
         return self.chance.choice((0.4, 1.0, 5.0)) if storming else 5.0
 
     def _order(self, role: str, storming: bool) -> str:
+        if role in self.plan.orders:  # each in turn, to every drive until one has obeyed
+            passed = self._passed()
+            return next((order for order in self.plan.orders[role] if order.partition("=")[0] not in passed), "")
         if not storming:
             return ""
-        if self.orders:
-            return self.orders.pop(0)
         return order_of(self.chance, role) if self.chance.random() < self.plan.failpoint_share else ""
 
     def _check(self) -> None:
@@ -171,6 +202,8 @@ class Trial:
         connections.close_all()
         self.counts |= {"steps": Step.objects.count(), "attempts": Attempt.objects.count()}
         self.broken += self._what_does_not_hold(self.simulator.books())
+        if self._must_go_on(0.0):
+            self.broken.append(f"the failpoint {self.plan.must_pass} was not reached")
         if any(event.what == "clock" and event.how["by_s"] < 0 for event in self.plan.events):
             self.broken = [said for said in self.broken if not said.startswith("I18")]  # an order of times
 
