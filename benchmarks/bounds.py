@@ -75,10 +75,13 @@ class Load:
     amount: int = 0
     window_s: float = 0.0
 
-    @property
-    def work_s(self) -> float:
-        """From its first call to its last answer, if there always was something to do."""
-        by_places = max(sum(self.seconds) / self.places, max(self.seconds)) if self.places else 0.0
+    def work_s(self, *, bare: bool) -> float:
+        """From its first call to its last answer, if there always was something to do.
+
+        `bare`: as if its places could all end at once, which nobody achieves who does not know the seconds beforehand.
+        """
+        spread = sum(self.seconds) / self.places if self.places else 0.0
+        by_places = max(spread, max(self.seconds)) if bare or not spread else in_list_order(self.seconds, self.places)
         full = (len(self.seconds) - 1) // self.amount * self.window_s if self.amount else 0.0
         return max(by_places, full + self.shortest_s)
 
@@ -87,7 +90,7 @@ BEFORE = {"script": (), "voiceover": ("script",), "image": ("script",), "clip": 
 BEFORE["render"] = ("clip",)
 
 
-def pipeline(loads: Sequence[Load]) -> float:
+def pipeline(loads: Sequence[Load], *, bare: bool = False) -> float:
     """The largest, over lanes, of: the way to its first input, its work, the shortest way from its last answer on."""
     least = {load.stage: load.shortest_s for load in loads}
 
@@ -97,4 +100,4 @@ def pipeline(loads: Sequence[Load]) -> float:
     def tail(stage: str) -> float:
         return max((least[after] + tail(after) for after, before in BEFORE.items() if stage in before), default=0.0)
 
-    return max(head(load.stage) + load.work_s + tail(load.stage) for load in loads)
+    return max(head(load.stage) + load.work_s(bare=bare) + tail(load.stage) for load in loads)

@@ -1,7 +1,7 @@
-"""python -m benchmarks.harness.batch launch|generation|media|told SPEC: the engine's side of a whole batch.
+"""python -m benchmarks.harness.batch prepare|generation|media|launch SPEC: the engine's side of whole batches.
 
-`launch` makes the rows and the batch, the two roles drive from a line on their input until no video is under way,
-`told` says how it went. Files are looked at, but not judged: what a check costs is another question.
+`prepare` makes the rows of the vendors, the two roles drive until the stop flag is up, `launch` starts the batches one
+after the other and says how each went. Files are looked at, but not judged: what a check costs is another question.
 """
 
 from __future__ import annotations
@@ -14,20 +14,23 @@ from typing import Any
 
 import django
 
-from .roads import Lane, Road
+from .roads import Batch, Lane, Road
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S = 0.25
+SECONDS_A_SCENE = 2
 LOOKS = {"image": (1280, 720), "clip": (1280, 720), "render": (1280, 720)}
 
 
 def main(what: str, spec: dict[str, Any]) -> dict[str, Any]:
     django.setup()
     lanes = tuple(Lane(**lane) for lane in spec["road"]["lanes"])
-    road = Road(**{**spec["road"], "lanes": lanes})
+    road = Road(lanes=lanes)
     _register(road, spec["simulator"])
+    if what == "prepare":
+        return _prepare(road)
     if what == "launch":
-        return _launch(road)
-    return _told() if what == "told" else _drive(what, spec["limit_s"])
+        return {"batches": [_launch(Batch(**batch), spec["limit_s"]) for batch in spec["batches"]]}
+    return _drive(what, spec["limit_s"])
 
 
 def _register(road: Road, url: str) -> None:
@@ -49,43 +52,57 @@ def _register(road: Road, url: str) -> None:
         registry.register(type(lane.slug, (base,), names))
 
 
-def _launch(road: Road) -> dict[str, Any]:
+def _prepare(road: Road) -> dict[str, Any]:
     from benchmarks.harness import rows
-    from jobs.launch import create_batch
-    from jobs.settings_types import BatchSettings, TopicRow
-    from providers.models import Provider
 
-    for lane in road.lanes if not Provider.objects.exists() else ():
+    for lane in road.lanes:
         rows.a_vendor(lane.slug, lane.stage, quotas=lane.quotas, max_in_flight=lane.places or None)
-    settings = BatchSettings(scenes=road.scenes, seconds=road.scenes * road.seconds_a_scene, **road.settings)
-    topics = [TopicRow(topic=f"Topic {n}") for n in range(1, road.videos + 1)]
-    batch = create_batch(rows.a_project(), name="Bench", topics=topics, settings=settings, by=None)
-    return {"batch": batch.pk}
+    return {}
 
 
 def _drive(role: str, limit_s: float) -> dict[str, Any]:
     from jobs.engine import checking
     from jobs.engine.drive import Drive
-    from jobs.models import Video
 
     checking.examine = _glance
-
-    class UntilOver(Drive):
-        looked = 0.0
-
-        def _is_over(self) -> bool:
-            if time.monotonic() - self.looked > LOOK_EVERY_S:
-                self.looked = time.monotonic()
-                if not Video.objects.filter(state__in=("waiting", "running")).exists():
-                    self.ends_at = 0.0
-            return super()._is_over()
-
+    drive = Drive(role, slice_s=limit_s)
     print("ready", flush=True)
-    sys.stdin.readline()
-    began, cpu = time.time(), time.process_time()
-    _keep(role, began)
-    UntilOver(role, slice_s=limit_s).run()
+    cpu = time.process_time()
+    drive.run()
     return {"cpu_s": round(time.process_time() - cpu, 2)}
+
+
+def _launch(wanted: Batch, limit_s: float) -> dict[str, Any]:
+    """Launches a batch as a page does, and waits until nothing of it is under way."""
+    from benchmarks.harness import rows
+    from jobs.launch import create_batch
+    from jobs.settings_types import BatchSettings, TopicRow
+
+    settings = BatchSettings(scenes=wanted.scenes, seconds=wanted.scenes * SECONDS_A_SCENE, **wanted.settings)
+    topics = [TopicRow(topic=f"Topic {n}") for n in range(1, wanted.videos + 1)]
+    asked = time.time()
+    batch = create_batch(rows.a_project(), name="Bench", topics=topics, settings=settings, by=None)
+    began = time.time()
+    while time.time() < began + limit_s and batch.videos.filter(state__in=("waiting", "running")).exists():
+        time.sleep(LOOK_EVERY_S)
+    return {"began": began, "launch_s": round(began - asked, 3), **_told(batch, began)}
+
+
+def _told(batch: Any, began: float) -> dict[str, Any]:
+    """Seconds from the launch: its last video, its first; what was foreseen; the states in which videos ended."""
+    from collections import Counter
+
+    from jobs.models import Attempt, Forecast
+
+    ends = sorted(at.timestamp() - began for at in batch.videos.values_list("finished_at", flat=True) if at)
+    foreseen = Forecast.objects.filter(batch=batch).values("p10_s", "p50_s", "p90_s", "first_s").first()
+    return {
+        "all_s": round(ends[-1], 3) if ends else None,
+        "first_s": round(ends[0], 3) if ends else None,
+        "forecast": foreseen,
+        "states": dict(Counter(batch.videos.values_list("state", flat=True))),
+        "attempts": Attempt.objects.filter(step__batch=batch).count(),
+    }
 
 
 def _glance(ticket: Any) -> Any:
@@ -113,32 +130,6 @@ def _glance(ticket: Any) -> Any:
         height=height,
     )
     return Checked(ticket=ticket, examined=examined)
-
-
-def _keep(role: str, began: float) -> None:
-    from django.conf import settings
-
-    Path(settings.DATA_DIR, f"began-{role}").write_text(str(began))
-
-
-def _told() -> dict[str, Any]:
-    """Seconds from the first drive's start: the batch, its first video, the states in which videos ended."""
-    from collections import Counter
-
-    from django.conf import settings
-
-    from jobs.models import Attempt, Batch, Step
-
-    began = min(float(path.read_text()) for path in Path(settings.DATA_DIR).glob("began-*"))
-    batch = Batch.objects.order_by("-pk")[0]
-    ends = sorted(at.timestamp() - began for at in batch.videos.values_list("finished_at", flat=True) if at)
-    return {
-        "all_s": round(ends[-1], 3) if ends else None,
-        "first_s": round(ends[0], 3) if ends else None,
-        "states": dict(Counter(batch.videos.values_list("state", flat=True))),
-        "steps": Step.objects.filter(batch=batch).count(),
-        "attempts": Attempt.objects.filter(step__batch=batch).count(),
-    }
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tests import services
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 900.0
+GLANCES = 32  # at once: files are only glanced at here, so no core is needed for it
 THREADS = 96  # places for calls: more than any quota here lets in at once
 
 
@@ -32,6 +33,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "VIDBATCH_DATA": str(data),
             "VIDBATCH_CALL_THREADS": str(threads),
+            "VIDBATCH_MEDIA_PLACES": str(GLANCES),
             **({"VIDBATCH_DATABASE_URL": url} if url else {}),
         }
 

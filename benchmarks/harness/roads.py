@@ -6,7 +6,7 @@ Each vendor has a name, a lane, and limits of its own, so that the books say of 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +16,9 @@ from tests.simulator.process import Simulator, simulator
 
 from .engine import Installation, answer_of
 from .measure import wait_until
+
+ROLES = ("generation", "media")
+Told = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +48,16 @@ class Lane:
 @dataclass(frozen=True, kw_only=True)
 class Road:
     lanes: tuple[Lane, ...]
-    videos: int
-    scenes: int
-    settings: Mapping[str, Any] = field(default_factory=dict)  # of the batch, beside its scenes
-    seconds_a_scene: int = 2
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    videos: int
+    scenes: int
+    settings: Mapping[str, Any] = field(default_factory=dict)  # beside its scenes
 
 
 @contextmanager
@@ -68,21 +74,23 @@ def vendors(road: Road, *, seed: int) -> Iterator[Simulator]:
         yield running
 
 
-def run(made: Installation, road: Road, running: Simulator, begin_at: float = 0.0) -> dict[str, Any]:
-    """Launches the batch, then both drives, each a process of its own; what the last video's end says."""
-    spec = {"simulator": running.url, "road": road.as_json()}
-    launched = made.child("batch launch", spec)
-    drives = {role: made.start(f"batch {role}", spec) for role in ("generation", "media")}
+def run(
+    made: Installation, road: Road, batches: Sequence[Batch], running: Simulator, begin_at: float = 0.0
+) -> list[Told]:
+    """Both drives, each a process of its own, and the batches one after the other; what became of each."""
+    spec = {"simulator": running.url, "road": road.as_json(), "batches": [asdict(batch) for batch in batches]}
+    made.child("batch prepare", spec)
+    drives = [made.start(f"batch {role}", spec) for role in ROLES]
     try:
-        for drive in drives.values():
+        for drive in drives:
             assert drive.stdout and drive.stdout.readline() == "ready\n"
         wait_until(begin_at)
-        for drive in drives.values():
-            assert drive.stdin
-            drive.stdin.write("go\n")
-            drive.stdin.flush()
-        cpu_s = {role: answer_of(drive)["cpu_s"] for role, drive in drives.items()}
+        told: list[Told] = made.child("batch launch", spec)["batches"]
+        for role in ROLES:
+            (made.data / f"stop-{role}").touch()
+        for role, drive in zip(ROLES, drives, strict=True):
+            told[-1][f"cpu_s_{role}"] = answer_of(drive)["cpu_s"]
     finally:
-        for drive in drives.values():
+        for drive in drives:
             drive.kill()
-    return {**launched, **made.child("batch told", spec), "cpu_s": cpu_s}
+    return told

@@ -1,4 +1,4 @@
-"""D: 50 videos of six scenes through five lanes: pipelined against the pipeline's bound, the others beside.
+"""D: 50 videos of six scenes through five lanes: pipelined against the pipeline's bound, the others beside it.
 
 Ten times as fast as such vendors are. The clips bind: 300 of 4.5 to 9 s, 36 at once.
 """
@@ -13,7 +13,7 @@ from benchmarks import bounds
 from benchmarks.harness import roads
 from benchmarks.harness.engine import installation
 from benchmarks.harness.measure import Job, load_average, middle, staggered
-from benchmarks.harness.roads import Lane, Road
+from benchmarks.harness.roads import Batch, Lane, Road
 
 ROAD = Road(
     lanes=(
@@ -22,27 +22,27 @@ ROAD = Road(
         Lane(stage="image", latency_s=(1.0, 1.5), amount=60),
         Lane(stage="clip", latency_s=(4.5, 9.0), places=36, jobs=True),
         Lane(stage="render", latency_s=(1.0, 2.0), places=10),
-    ),
-    videos=50,
-    scenes=6,
+    )
 )
+BATCH = Batch(videos=50, scenes=6)
 OTHERS = {
-    "parallel": ROAD,
-    "chunked": replace(ROAD, settings={"strategy": "chunked", "chunk_size": 10}),
-    "sequential, 1 video": replace(ROAD, videos=1),
+    "parallel": replace(BATCH, settings={"strategy": "parallel"}),
+    "chunked": replace(BATCH, settings={"strategy": "chunked", "chunk_size": 10}),
+    "sequential, 1 video": replace(BATCH, videos=1, settings={"strategy": "sequential"}),
 }
-THREADS = 128
+THREADS = 256  # more than all lanes let in at once
 
 
 def measure(runs: int) -> dict[str, Any]:
     """The value is that of pipelined. The others run once, beside each other: they are there to be compared with."""
-    pipelined = [one(ROAD, "pipelined", seed) for seed in range(1, runs + 1)]
+    pipelined = [one(BATCH, seed) for seed in range(1, runs + 1)]
     load = load_average()
-    jobs: list[Job] = [partial(one, road, name.split(",")[0], 1) for name, road in OTHERS.items()]
+    jobs: list[Job] = [partial(one, batch, 1) for batch in OTHERS.values()]
     beside = dict(zip(OTHERS, staggered(jobs), strict=True))
     return {
         "value": middle(run["ratio"] for run in pipelined),
         "target": 1.05,
+        "of_the_bare_bound": middle(run["of_the_bare_bound"] for run in pipelined),
         "refusals": sum(run["refusals"] for run in pipelined),
         "load_average": load,
         "all_s": middle((run["all_s"] for run in pipelined), 2),
@@ -52,24 +52,39 @@ def measure(runs: int) -> dict[str, Any]:
     }
 
 
-def one(road: Road, strategy: str, seed: int, begin_at: float = 0.0) -> dict[str, Any]:
-    road = replace(road, settings={**road.settings, "strategy": strategy})
-    with installation(threads=THREADS) as made, roads.vendors(road, seed=seed) as running:
-        told = roads.run(made, road, running, begin_at)
-        books = {lane.stage: running.summary(lane.slug) for lane in road.lanes}
-    best = bounds.pipeline([_load(lane, road, books[lane.stage]) for lane in road.lanes])
+def one(batch: Batch, seed: int, begin_at: float = 0.0) -> dict[str, Any]:
+    """`ratio`: to the pipeline's bound, the lane of jobs being filled in the order in which they were taken."""
+    with installation(threads=THREADS) as made, roads.vendors(ROAD, seed=seed) as running:
+        told = roads.run(made, ROAD, [batch], running, begin_at)[0]
+        books = {lane.stage: running.summary(lane.slug) for lane in ROAD.lanes}
+    loads = [_load(lane, books[lane.stage]) for lane in ROAD.lanes]
+    best, bare = bounds.pipeline(loads), bounds.pipeline(loads, bare=True)
     return {
         **told,
-        "strategy": strategy,
-        "bound_s": round(best, 3),
+        "strategy": batch.settings.get("strategy", "pipelined"),
+        "achievable_s": round(best, 3),
         "ratio": round(told["all_s"] / best, 4),
+        "of_the_bare_bound": round(told["all_s"] / bare, 4),
         "refusals": sum(book["refused"] for book in books.values()),
-        "polls_a_job": round(sum(job["polls"] for job in books["clip"]["jobs"]) / len(books["clip"]["jobs"]), 2),
-        "places_used": books["clip"]["places_used"] and round(books["clip"]["places_used"], 4),
+        "lanes": {stage: _use(book, told["began"]) for stage, book in books.items()},
     }
 
 
-def _load(lane: Lane, road: Road, book: dict[str, Any]) -> bounds.Load:
+def _use(book: dict[str, Any], began: float) -> dict[str, Any]:
+    """When a lane was at work, how full it was, and how long after their ends we knew of them."""
+    jobs, used = book["jobs"], book["places_used"]
+    late = [job["seen_at"] - job["done_at"] for job in jobs if job["seen_at"]]
+    return {
+        "first_s": round(min(job["starts_at"] for job in jobs) - began, 2),
+        "last_s": round(max(job["done_at"] for job in jobs) - began, 2),
+        "work_s": round(sum(job["done_at"] - job["starts_at"] for job in jobs), 1),
+        **({"places_used": round(used, 4)} if used else {}),
+        **({"polls_a_job": round(sum(job["polls"] for job in jobs) / len(jobs), 2)} if late else {}),
+        **({"seen_after_s": round(sum(late) / len(late), 3)} if late else {}),
+    }
+
+
+def _load(lane: Lane, book: dict[str, Any]) -> bounds.Load:
     """What the lane had to do, by the vendor's own books."""
     took = [job["done_at"] - job["starts_at"] for job in book["jobs"] if job["done_at"]]
     return bounds.Load(
