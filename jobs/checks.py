@@ -53,6 +53,26 @@ def clusters_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
     return problems
 
 
+@register(Tags.database)
+def sqlite_can_be_shared(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Pages, drives and the queue write to one file: without these options each finds it locked by another."""
+    database = settings.DATABASES["default"]
+    if not database["ENGINE"].endswith("sqlite3"):
+        return []
+    options = database.get("OPTIONS", {})
+    wrong = [
+        wanted
+        for is_right, wanted in (
+            (options.get("transaction_mode") == "IMMEDIATE", "transaction_mode to IMMEDIATE"),
+            ("journal_mode=wal" in str(options.get("init_command")).lower(), "journal_mode=WAL in init_command"),
+            (float(options.get("timeout") or 0) >= 5, "timeout to 5 s or more"),
+        )
+        if not is_right
+    ]
+    hint = f"Set {', '.join(wrong)} in the OPTIONS of the database, as the settings do."
+    return [Error("Several processes cannot share this SQLite database.", hint=hint, id="jobs.E007")] if wrong else []
+
+
 @register(Tags.files)
 def folders_can_be_written(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     folders = (settings.DATA_DIR, settings.MEDIA_ROOT, settings.WORK_ROOT, settings.LOCK_ROOT)
