@@ -11,7 +11,7 @@ from .replies import Asked, Reply, error, no_answer
 if TYPE_CHECKING:
     from .vendor import Vendors
 
-LIVING = ("queued", "throttled", "running", "percolating")
+OVER = ("succeeded", "failed", "cancelled", "distilled")
 
 
 def look(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
@@ -52,7 +52,7 @@ def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
     job = vendors.books.job(asked.vendor, job_id)
     if job is None:
         return error(404, "no_such_job")
-    if vendors.status(job, asked.at) not in LIVING:
+    if vendors.status(job, asked.at) in OVER:
         return error(409, "already_over")
     vendors.books.cancel(job["id"], asked.at)
     job["cancelled_at"] = asked.at
@@ -78,7 +78,7 @@ def failed(vendors: Vendors, asked: Asked, fault: str) -> Reply | None:
 
 def _remember(vendors: Vendors, asked: Asked, jobs: list[Row]) -> None:
     """Counts a poll of each, and notes when a client first saw that it was over."""
-    polled = [(job["id"], None if vendors.status(job, asked.at) in LIVING else asked.at) for job in jobs]
+    polled = [(job["id"], asked.at if vendors.status(job, asked.at) in OVER else None) for job in jobs]
     vendors.books.saw(vendors.entry(asked), verdict="looked", polled=polled)
 
 

@@ -21,13 +21,16 @@ DEFAULTS: dict[str, Any] = {
     "lockout_s": 0.0,  # one 429, and everything is refused for so long
     "jitter_ms": 0.0,  # real milliseconds, at most, between arrival and judgement
     "concurrency": 0,  # living jobs at once; 0 = any number
-    "over_concurrency": "refuse",  # or "throttle": taken, and waiting at the vendor with that status word
+    "over_concurrency": "refuse",  # or "throttle": taken, and waiting at the vendor
+    "waiting_word": "throttled",  # the status of one that waits so; some say "queued"
     "tokens_counted": "reserved",  # input + max_tokens; "settled" gives back the unused at the end; "actual" knows it
     "token_factor": [1.0, 1.0],  # what the vendor's tokens are to a quarter of the characters, drawn per prompt
     "tell_headers": False,  # x-ratelimit-…; "nonsense" tells what no client can use
+    "reset_style": "duration",  # 6m0s, 850ms; or "seconds", "date" (ISO)
     "retry_after": "exact",  # or "seconds" (whole), "date", "body", "none"
     # -- work and money --
     "latency_s": [2.0, 6.0],
+    "latency_shape": "uniform",  # or "lognormal": nine of ten are within, the others beyond either end
     "queue_s": [0.0, 0.0],  # before a job starts
     "slow_s": 600.0,  # what the fault "slow" adds
     "hang_s": 600.0,  # how long a connection with a fault "hang" stays open without an answer
@@ -74,6 +77,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "over_concurrency": ("refuse", "throttle"),
     "tokens_counted": ("reserved", "settled", "actual"),
     "tell_headers": (False, True, "nonsense"),
+    "latency_shape": ("uniform", "lognormal"),
+    "reset_style": ("duration", "seconds", "date"),
     "retry_after": ("exact", "seconds", "date", "body", "none"),
     "answers": ("url", "base64"),
     "media": ("real", "tiny"),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from math import ceil
-from typing import TYPE_CHECKING
+from math import log
+from typing import TYPE_CHECKING, Any
 
-from . import hooks, media
+from . import hooks, media, telling
 from .books import Row
 from .limits import Gate, Refusal
-from .meters import Told
 from .replies import Asked, Reply, error, no_answer
 from .settings import BEFORE, JOB
 
@@ -20,14 +17,13 @@ if TYPE_CHECKING:
     from .vendor import Vendors
 
 ENDINGS = {"fail_job": "failed", "moderated": "moderated"}
-NONSENSE = ("many", "-5", "1e309", "", "0x10", "NaN")
 
 
 def submit(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
     reply = _judged(vendors, asked, kind, waits=waits)
     if (manner := vendors.behaviour.of(asked.vendor)["tell_headers"]) and not reply.lost:
         told = vendors.gate(asked.vendor, asked.at).told(asked.at)
-        reply.headers.update(_headers(told, vendors.clock.scale, nonsense=manner == "nonsense"))
+        reply.headers.update(telling.headers(vendors, asked, told, nonsense=manner == "nonsense"))
     return reply
 
 
@@ -47,7 +43,7 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
     entry["counts"] = json.dumps(counts)
     if refusal := _refusal(vendors, asked, counts):
         books.saw(entry, verdict=refusal.why)
-        return _refused(vendors, refusal, settings["retry_after"])
+        return telling.refused(vendors, refusal, settings["retry_after"])
     chance = behaviour.chance(vendor)
     fault = behaviour.fault("submit", vendor, chance)
     if fault in BEFORE:
@@ -95,42 +91,6 @@ def settle_tokens(gate: Gate, counts: dict[str, int], units: dict[str, int], tak
     gate.give_back_later("tokens", counts["tokens"] - used, taken_at=taken_at, due_at=due_at)
 
 
-def _refused(vendors: Vendors, refusal: Refusal, manner: str) -> Reply:
-    wait_s = refusal.wait_s / vendors.clock.scale
-    reply = error(429, "rate_limited")
-    match manner:
-        case "exact":
-            reply.headers["Retry-After"] = f"{wait_s + 0.001:.3f}"
-        case "seconds":
-            reply.headers["Retry-After"] = str(ceil(wait_s))
-        case "date":
-            moment = datetime.fromtimestamp(ceil(vendors.clock.real(vendors.clock.now()) + wait_s), UTC)
-            reply.headers["Retry-After"] = format_datetime(moment, usegmt=True)
-        case "body":
-            reply.body["error"]["message"] = f"Rate limit reached. Please try again in {wait_s + 0.001:.3f}s."
-    return reply
-
-
-def _headers(told: dict[str, Told], scale: float, *, nonsense: bool) -> dict[str, str]:
-    found = {}
-    for unit, limit in told.items():
-        if nonsense:
-            words = random.Random(f"{unit}:{limit.remaining}").choices(NONSENSE, k=3)
-        else:
-            words = [str(limit.most), str(limit.remaining), _duration(limit.reset_s / scale)]
-        for name, word in zip(("limit", "remaining", "reset"), words, strict=True):
-            found[f"x-ratelimit-{name}-{unit}"] = word
-    return found
-
-
-def _duration(seconds: float) -> str:
-    """As vendors write it: 850ms, 2.104s, 6m0s."""
-    if seconds < 1:
-        return f"{ceil(seconds * 1000)}ms"
-    minutes, rest = divmod(ceil(seconds * 1000) / 1000, 60)
-    return f"{minutes:.0f}m{rest:.0f}s" if minutes else f"{rest:g}s"
-
-
 # -- taken or not ----------------------------------------------------------------------------------
 
 
@@ -145,7 +105,7 @@ def _new_job(
 ) -> Row:
     settings = vendors.behaviour.of(asked.vendor)
     starts_at = asked.at + chance.uniform(*settings["queue_s"])
-    takes_s = chance.uniform(*settings["latency_s"]) + (settings["slow_s"] if fault == "slow" else 0)
+    takes_s = _latency_s(settings, chance) + (settings["slow_s"] if fault == "slow" else 0)
     if fault == "tail":
         takes_s *= min(20.0, 1 + chance.paretovariate(1.2))
     throttled = False
@@ -172,6 +132,14 @@ def _new_job(
         "units": json.dumps({name: times * count for name, count in units.items()}),
         "throttled": int(throttled),
     }
+
+
+def _latency_s(settings: dict[str, Any], chance: random.Random) -> float:
+    low, high = settings["latency_s"]
+    if settings["latency_shape"] == "uniform" or low <= 0:
+        return chance.uniform(low, high)
+    middle, spread = (log(low) + log(high)) / 2, (log(high) - log(low)) / (2 * 1.645)
+    return chance.lognormvariate(middle, spread)
 
 
 def _next_place(ends: list[float], places: int) -> float:

@@ -110,6 +110,13 @@ def test_above_its_concurrency_a_vendor_may_queue_by_itself(sim):
     assert sim.summary(sim.vendor)["high_water"] == 2
 
 
+def test_a_job_that_waits_at_the_vendor_may_be_called_queued(sim):
+    sim.control(sim.vendor, concurrency=1, over_concurrency="throttle", waiting_word="queued", **STUCK)
+    jobs = [post(sim, "jobs", kind="image").json()["id"] for _ in range(2)]
+    assert [get(sim, f"jobs/{job}")["status"] for job in jobs] == ["running", "queued"]
+    assert sim.summary(sim.vendor)["jobs"][1]["seen_at"] is None
+
+
 def test_a_cancelled_job_lets_the_next_in_the_vendors_queue_start(sim):
     sim.control(sim.vendor, concurrency=1, over_concurrency="throttle", latency_s=[6000, 6000])
     first, second, third = (post(sim, "jobs", kind="image").json()["id"] for _ in range(3))
@@ -134,6 +141,16 @@ def test_headers_tell_limits_only_when_asked_to(sim):
     post(sim)
     refused = post(sim)
     assert (refused.status_code, refused.headers["x-ratelimit-remaining-requests"]) == (429, "0")
+
+
+def test_resets_are_told_in_three_ways(sim):
+    sim.control(sim.vendor, limits=[{"requests": 30, "per_s": 600}], tell_headers=True)
+    told = {}
+    for style in ("duration", "seconds", "date"):
+        sim.control(sim.vendor, reset_style=style)
+        told[style] = post(sim).headers["x-ratelimit-reset-requests"]
+    assert (told["duration"], told["seconds"]) == ("10s", "10")
+    assert 8 < (datetime.fromisoformat(told["date"]) - datetime.now(UTC)).total_seconds() <= 10
 
 
 def test_headers_may_tell_nonsense(sim):
@@ -175,6 +192,16 @@ def test_a_limit_that_means_nothing_is_refused_and_changes_nothing(sim, order):
     with pytest.raises(ValueError, match="there are"):
         sim.control(sim.vendor, **order)
     assert codes(sim, 3) == [200, 200, 200]
+
+
+def test_latencies_may_have_long_tails(sim):
+    sim.control(sim.vendor, latency_s=[60, 240], latency_shape="lognormal")
+    for _ in range(200):
+        post(sim, "jobs", kind="image")
+    took = sorted(life["done_at"] - life["accepted_at"] for life in sim.summary(sim.vendor)["jobs"])
+    assert 0.8 < sum(1 <= seconds <= 4 for seconds in took) / 200 < 0.97
+    assert took[0] < 1 < 4 < took[-1]
+    assert 1.7 < took[100] < 2.4
 
 
 # -- figures ---------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ class Vendors:
         if job["cancelled_at"] is not None:
             return "cancelled"
         if now < job["starts_at"]:
-            return "throttled" if job["throttled"] else "queued"
+            return str(self.behaviour.of(job["vendor"])["waiting_word"]) if job["throttled"] else "queued"
         if job["done_at"] is None or now < job["done_at"]:
             return "percolating" if job["fault"] == "unknown_status" else "running"
         if job["fault"] == "unknown_end":
