@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def told(running: Simulator, name: str) -> dict[str, Any]:
         "job_polls": sum(job["polls"] for job in summary["jobs"]),
         "places_used": summary["places_used"],
         "most_at_once": summary["high_water"],
+        "tokens": [int(json.loads(request["counts"]).get("tokens", 0)) for request in taken],
         "windows": [
             {name: window[name] for name in ("unit", "per_s", "policy", "allowed", "most", "utilisation")}
             for window in summary["windows"]

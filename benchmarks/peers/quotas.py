@@ -61,6 +61,17 @@ async def _with_aiolimiter(vendor: Vendor, items: Items, limiter: AsyncLimiter) 
     await asyncio.gather(*map(one, items))
 
 
+async def aiolimiter_tokens(vendor: Vendor, items: Items, spec: Spec) -> None:
+    """By the tokens that each item is thought to have."""
+    limiter = AsyncLimiter(spec["tokens"], spec["window_s"])
+
+    async def one(item: dict[str, Any]) -> None:
+        await limiter.acquire(item["tokens"])
+        await vendor.until_accepted(item)
+
+    await asyncio.gather(*map(one, items))
+
+
 async def parallel_script(vendor: Vendor, items: Items, spec: Spec) -> None:
     """The pattern of scripts for bulk requests: a capacity that refills evenly, a queue of what is to be tried again,
     a pause of everything for a while after a refusal, and an end after five tries.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import forecasts, many_drives, many_steps, noop, policies, remote_jobs, sample, whole_batch, windows
+from . import forecasts, many_drives, many_steps, noop, policies, remote_jobs, sample, tokens, whole_batch, windows
 
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "A_quiet": windows.quiet,
@@ -13,6 +13,7 @@ SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "A_true": windows.true_scale,
     "A_policies": policies.measure,
     "B": remote_jobs.measure,
+    "C": tokens.measure,
     "D": whole_batch.measure,
     "E": forecasts.measure,
     "F": many_steps.measure,

@@ -33,7 +33,11 @@ class Variant:
     lane: Mapping[str, Any] = field(default_factory=lambda: {"max_in_flight": PLACES})
 
 
-VARIANTS = {"refuses": Variant(vendor={"concurrency": PLACES})}
+QUEUES = {"concurrency": PLACES, "over_concurrency": "throttle"}
+VARIANTS = {
+    "refuses": Variant(vendor={"concurrency": PLACES}),
+    "queues": Variant(vendor=QUEUES, lane={"max_in_flight": PLACES, "queues_ahead": 2}),
+}
 
 
 def measure(runs: int) -> dict[str, Any]:
@@ -86,6 +90,10 @@ def _run(took: dict[str, Any], done: int, told: dict[str, Any]) -> Run:
         "refusals": told["refusals"],
         "requests": told["requests"],
         "polls_a_job": round(told["polls"] / COUNT, 2),
+        "looks_a_job": round(told["job_polls"] / COUNT, 2),  # one call may ask about several
+        "seen_after_s": round(sum(told["seen_after_s"]) / max(1, len(told["seen_after_s"])), 3),
+        "places_used": round(told["places_used"] or 0.0, 4),
+        "waited_at_vendor": told["waited_at_vendor"],
         "most_at_once": told["most_at_once"],
         "done": done,
         "lost": COUNT - done,
@@ -98,5 +106,6 @@ def summary(done: Sequence[Run]) -> dict[str, Any]:
         "ratio": middle(run["ratio"] for run in done),
         "refusals": sum(run["refusals"] for run in done),
         "polls_a_job": middle((run["polls_a_job"] for run in done), 2),
+        "seen_after_s": middle((run["seen_after_s"] for run in done), 3),
         "lost": sum(run["lost"] for run in done),
     }
