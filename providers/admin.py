@@ -56,8 +56,8 @@ class QuotaAdmin(admin.ModelAdmin[Quota]):
 
     @admin.display(description="means")
     def in_words(self, quota: Quota) -> str:
-        names = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
-        window = names.get(quota.window_s, f"{quota.window_s} s")
+        names: dict[float, str] = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+        window = names.get(quota.window_s, f"{quota.window_s:g} s")
         return f"at most {quota.amount:,} {quota.unit} in any {window}"
 
 

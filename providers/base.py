@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from . import headers as said
 from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from .offer_spec import OfferSpec
-from .types import Accepted, Capability, Failed, Finished, Recovery, RemoteJob, Request, Running
+from .types import Accepted, Capability, Failed, Finished, Recovery, RemoteJob, Request, Running, VendorLimit
 
 if TYPE_CHECKING:
     import requests
@@ -37,6 +38,7 @@ class Adapter:
     recovery: ClassVar[Mapping[Capability, Recovery]] = {}  # what is missing here is BLIND
     deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
     can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
+    token_slack: ClassVar[float] = 0.3  # by what share the vendor may count more input than a quarter of its characters
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up
     local: ClassVar[bool] = False  # works on this machine, by processes of ours that may be ended at will
     tagged: ClassVar[bool] = True  # the vendor keeps our tag; else `fingerprint_of` tells its jobs apart
@@ -61,6 +63,8 @@ class Adapter:
         self.session = session
         self.on_wire = on_wire  # called when the first byte of a submit is about to leave
         self.options = options or {}  # the provider row's options, e.g. the studio's slowness
+        self.limits: tuple[VendorLimit, ...] = ()  # what the last answer said of limits
+        self.nonsense = ""  # what it said of them that cannot be read
 
     @property
     def workdir(self) -> Path:
@@ -107,6 +111,33 @@ class Adapter:
         return cls.recovery.get(capability, Recovery.BLIND)
 
     @classmethod
+    def output_tokens_of(cls, request: Request) -> int:
+        """The longest answer that is asked for."""
+        return int(request.extra.get("max_tokens", 0))
+
+    @classmethod
+    def most_tokens(cls, request: Request) -> int:
+        """The most tokens that the vendor may count for a call, known before it is sent."""
+        if request.capability not in (Capability.SCRIPT, Capability.MODERATION):
+            return 0
+        return ceil(len(request.prompt) / 4 * (1 + cls.token_slack)) + cls.output_tokens_of(request)
+
+    @classmethod
+    def counted_tokens(cls, request: Request, units: Mapping[str, int], reserved: int) -> int:
+        """How many tokens the vendor counts against its window for a call that has ended.
+
+        By default those it reserved, as most do: the real input, and the longest answer asked for, even if the answer
+        was shorter. A vendor that gives back what was not used counts `tokens`: its adapter overrides this.
+        """
+        if "input_tokens" in units:
+            return max(units["input_tokens"] + cls.output_tokens_of(request), units.get("tokens", 0))
+        return max(reserved, units.get("tokens", 0))
+
+    def limits_in(self, headers: Mapping[str, str]) -> tuple[tuple[VendorLimit, ...], str]:
+        """What the vendor says of its limits beside an answer, and what of it makes no sense."""
+        return said.limits_in(headers)
+
+    @classmethod
     def deadline_of(cls, capability: Capability) -> float:
         return cls.deadline_s.get(capability, 60.0)
 
@@ -140,6 +171,7 @@ class Adapter:
             raise Unknown(f"{self.label} broke off before answering.", detail=_plain(error)) from error
         except requests.exceptions.RequestException as error:
             raise Unknown(f"{self.label} did not answer in time.", detail=_plain(error)) from error
+        self.limits, self.nonsense = self.limits_in(response.headers)
         if response.status_code >= 300:
             raise self.error_of(response)
         try:
@@ -165,16 +197,8 @@ class Adapter:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds to wait by the Retry-After header (seconds or a date), None when it says nothing usable."""
-    value = response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    """Seconds to wait, None when the vendor says nothing usable."""
+    return said.retry_after(response.headers, response.text)
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:

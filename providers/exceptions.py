@@ -3,6 +3,7 @@
 CallError
 ├── RateLimited     the lane pauses; not a failure of the step
 ├── NotSent         provably nothing left this machine: back off, send again
+│   └── HeldBack    we kept it back ourselves, which says nothing about the vendor: ready again at once
 ├── Unknown         no clear answer to a paid submit: reconcile first
 ├── Rejected        bad request or declined content: to a person
 ├── Unauthorised    the account: the provider pauses, admins are told
@@ -31,6 +32,10 @@ class RateLimited(CallError):
 
 
 class NotSent(CallError):
+    pass
+
+
+class HeldBack(NotSent):
     pass
 
 

@@ -16,6 +16,11 @@ STRICT_SHARE = 0.03  # of the window, where one refusal costs dearly
 LEAST_GUARD_S = 0.02  # what lies between our look at the clock and the byte
 LONG_S = 600.0  # longer windows are counted by the hour, from the moment of the claim
 LONG_GUARD_S = 20.0  # a request leaves at most so much later than it was claimed
+GUARD_FADES = 0.9995  # with every request
+CLEAN_WINDOWS = 10  # without a refusal, then bursts are tried again
+MOST_IN_ROW = 5  # failures
+ENOUGH_TO_JUDGE = 10  # calls that ended within a minute
+FIRST_BREAK_S, LONGEST_BREAK_S = 5.0, 300.0
 PACE_MARGIN = 0.02  # even pacing keeps so much more distance than the quota asks for
 
 
@@ -67,6 +72,33 @@ def room(window: Window, used: Sequence[Use], now: float, *, want: int = 1) -> t
         if gained >= want:
             return max(free, 0), at + window.span_s
     return max(free, 0), now + window.span_s
+
+
+def learned_guard(guard_s: float, delays_s: Sequence[float]) -> float:
+    """The guard a lane has learned, after a few more requests that took so long from our stamp until they had left.
+
+    It grows at once to twice the longest delay, and fades slowly. What is below the least guard is not worth keeping.
+    """
+    needed = 2 * max(delays_s, default=0.0)
+    if needed < guard_s:
+        needed = max(needed, guard_s * GUARD_FADES ** len(delays_s))
+    return needed if needed > LEAST_GUARD_S else 0.0
+
+
+def is_broken(in_row: int, failed_at: Sequence[float], ended: int, now: float) -> bool:
+    """Whether to stop sending: too many failures in a row, or more than half of those that ended in a minute."""
+    lately = sum(at > now - 60 for at in failed_at)
+    return in_row >= MOST_IN_ROW or (ended >= ENOUGH_TO_JUDGE and lately * 2 > ended)
+
+
+def break_s(times: int) -> float:
+    """For how long, the n-th time in a row."""
+    return min(LONGEST_BREAK_S, FIRST_BREAK_S * 2.0 ** max(0, times - 1))
+
+
+def clean_s(window_s: float, times: int) -> float:
+    """How long a lane is paced after a refusal: ten windows, twice as long each time that trying again was in vain."""
+    return window_s * CLEAN_WINDOWS * 2.0 ** min(max(0, times - 1), 6)
 
 
 class Meter:

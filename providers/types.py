@@ -78,6 +78,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VendorLimit:
+    """What a vendor said beside an answer: so many units a window, so many left, all of them again in so many seconds.
+
+    None where it said nothing.
+    """
+
+    unit: str  # requests, images, tokens, characters
+    limit: int | None = None
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The vendor works on it; ask again with poll()."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import requests
@@ -38,7 +39,11 @@ class _Announcing:
             if is_old and not self.is_connected:  # closed by the vendor meanwhile: what is written now gets no answer
                 self.sock.close()
                 self.connect()
-        super().send(data)  # type: ignore[misc]
+            began = monotonic()
+            super().send(data)  # type: ignore[misc]
+            _thread.delay_s = monotonic() - began
+        else:
+            super().send(data)  # type: ignore[misc]
 
 
 class _Connection(_Announcing, HTTPConnection):
@@ -72,6 +77,13 @@ def session() -> requests.Session:
     for scheme in ("http://", "https://"):
         made.mount(scheme, _Adapter())
     return made
+
+
+def delay_s() -> float:
+    """How long the last request of this thread took from its announcement until it had left; 0 when that is unknown."""
+    seconds: float = getattr(_thread, "delay_s", 0.0)
+    _thread.delay_s = 0.0
+    return seconds
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import requests
@@ -18,14 +18,16 @@ from django.conf import settings
 
 from providers import credentials, downloads, registry, wire
 from providers.base import Adapter
-from providers.exceptions import CallError, NotSent, Unknown
-from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Running
+from providers.exceptions import CallError, HeldBack, NotSent, RateLimited, Unknown
+from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Running, VendorLimit
 
 from .failpoints import failpoint
 from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
+MOST_WAIT_S = 1.0  # longer than anything is claimed ahead; a clock that jumps must not hold a thread
 _threads = threading.local()
+_refused: dict[int, float] = {}  # lane -> when a call of it was last refused for haste
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +61,27 @@ class Answer:
     links: tuple[dict[str, str], ...] = ()
     units: dict[str, int] = field(default_factory=dict)
     alike: tuple[RemoteJob, ...] = ()  # what a listing showed: jobs that look like ours, or all of them
+    delay_s: float = 0.0  # from the stamp until the request had left
+    limits: tuple[VendorLimit, ...] = ()  # what the vendor told of its limits
+    nonsense: str = ""  # what it told of them that cannot be read
 
 
 def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stopping: threading.Event) -> Answer:
     """Sends the request, once, unless it is too late to. Files that come with the answer are stored at once."""
-    wire: list[datetime] = []
+    left: list[datetime] = []
+    told_by: list[Adapter] = []
 
     def on_wire() -> None:
         """All is ready: waits for the moment, looks at the clock once more, and says so."""
         failpoint("on_wire")
-        moment = _wait_for(ticket)
-        wire.append(moment)
-        report_wire(ticket.attempt_id, moment)
+        left.append(_wait_for(ticket))
+        report_wire(ticket.attempt_id, left[0])
 
     def work(adapter: Adapter) -> dict[str, Any]:
-        _check_deadline(ticket, datetime.now(UTC))
+        told_by.append(adapter)
+        _check(ticket, datetime.now(UTC))
         if stopping.is_set() and adapter.local:
-            raise NotSent("Stopped before it began.")
+            raise HeldBack("Stopped before it began.")
         if adapter.local:
             _need_folder(adapter)
             failpoint("mid_render")
@@ -85,21 +91,28 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
         return told(adapter, answer)
 
     result = run(ticket, work, on_wire=on_wire, stopping=stopping)
-    return Answer(ticket=ticket, on_wire_at=wire[0] if wire else None, ended_at=datetime.now(UTC), **result)
+    if isinstance(result.get("error"), RateLimited):
+        _refused[ticket.lane_id] = monotonic()
+    for adapter in told_by:
+        result |= {"limits": adapter.limits, "nonsense": adapter.nonsense, "delay_s": wire.delay_s()}
+    return Answer(ticket=ticket, on_wire_at=left[0] if left else None, ended_at=datetime.now(UTC), **result)
 
 
 def _wait_for(ticket: Ticket) -> datetime:
     """Until its place in the vendor's window is free; the moment at which it leaves."""
-    while ticket.send_at and (seconds := (ticket.send_at - datetime.now(UTC)).total_seconds()) > 0:
-        time.sleep(min(seconds, 1.0))
+    if ticket.send_at and (seconds := (ticket.send_at - datetime.now(UTC)).total_seconds()) > 0:
+        sleep(min(seconds, MOST_WAIT_S))
     now = datetime.now(UTC)
-    _check_deadline(ticket, now)
+    _check(ticket, now)
     return now
 
 
-def _check_deadline(ticket: Ticket, now: datetime) -> None:
+def _check(ticket: Ticket, now: datetime) -> None:
+    """The last look before the first byte. A refusal that came meanwhile holds back all that was claimed before it."""
     if ticket.send_by and now > ticket.send_by:
-        raise NotSent("The thread came too late to send.")
+        raise HeldBack("The thread came too late to send.")
+    if _refused.get(ticket.lane_id, 0.0) > ticket.made:
+        raise HeldBack("The vendor asked to slow down before this was sent.")
 
 
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
@@ -172,7 +185,7 @@ def run(
         return work(adapter)
     except Exception as error:
         if adapter_type.local and stopping.is_set():
-            return {"error": NotSent("Ended with the engine; it is done again at the next start.")}
+            return {"error": HeldBack("Ended with the engine; it is done again at the next start.")}
         return _told_error(ticket, adapter_type, error)
     finally:
         if adapter and adapter.has_workdir:

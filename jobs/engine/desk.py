@@ -13,6 +13,7 @@ from django.db.models import Count, F, Max
 
 from jobs.models import Attempt, Budget, Step, Video, Worker
 from jobs.pipeline import sha256
+from jobs.routing import CAPABILITY_OF
 from jobs.states import State
 from providers import registry
 from providers.models import Lane, Price, Provider
@@ -20,7 +21,7 @@ from providers.types import Request
 
 from . import books
 from .meters import SEND_WITHIN, UNITS, QuotaMeter, count_usage, hour_of, read_meters
-from .requests import CAPABILITY_OF, Ticket, as_sent, request_of
+from .requests import Ticket, as_sent, request_of
 from .rows import JsonText, insert_rows
 
 LEASE_MARGIN_S = 30.0
@@ -106,7 +107,7 @@ class Desk:
             if not self._has_place(step) or any(meter.is_waiting for meter in meters):
                 continue
             request = request_of(step, tag=uuid.uuid4().hex)
-            units = books.most_units(request)
+            units = books.most_units(request) | self._tokens(request)
             at = self._when(meters, units)
             if at is None:
                 continue
@@ -131,6 +132,10 @@ class Desk:
             self.admitted[step.pk] = _Admitted(request=request, units=units, price=price, micro=micro, at=at)
             admitted.append(step)
         return admitted
+
+    def _tokens(self, request: Request) -> dict[str, int]:
+        tokens = self.adapter.most_tokens(request)
+        return {"tokens": tokens} if tokens else {}
 
     def _meters_of(self, capability: str, offer_id: int | None) -> list[QuotaMeter]:
         kind = (capability, offer_id)

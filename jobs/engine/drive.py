@@ -249,6 +249,7 @@ class Drive:
                 early = claimed.next_at - timedelta(seconds=WAKE_AHEAD_S)
                 self.retry_at[slug] = min(early, self.clock() + timedelta(seconds=LOOK_EVERY_S))
         paid = not registry.get(slug).local
+        self.pool.grow(len(claimed.tickets))
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket), paid=paid)
         return len(claimed.tickets)

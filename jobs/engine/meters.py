@@ -10,15 +10,17 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from django.db.models import F, Sum, Value
+from django.db.models import F, Q, Sum, Value
 
 from jobs.models import Attempt
-from providers.limits import LONG_S, Meter, Use, Window, guard_of
+from providers.limits import LONG_S, Meter, Use, Window, clean_s, guard_of
 from providers.models import Lane, Provider, Quota, Usage
 
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
 AHEAD_OF_US_S = 5.0  # a moment that lies further ahead than any claim was written by a clock that was wrong
 UNITS = ("images", "tokens", "characters")
+# What counts against windows: all that was sent, but for what the vendor refused for haste.
+COUNTS = ~Q(outcome=Attempt.Outcome.NOT_SENT) & ~Q(outcome=Attempt.Outcome.REJECTED, http_status=429)
 HOUR = timedelta(hours=1)
 
 
@@ -83,6 +85,10 @@ def window_of(quota: Quota, lanes: Iterable[Lane]) -> Window:
 
 def read_meters(provider: Provider, lanes: Sequence[Lane], now: datetime) -> list[QuotaMeter]:
     quotas = list(Quota.objects.filter(provider=provider).order_by())
+    for lane in lanes:
+        if lane.paced and _is_clean(lane, quotas, now):
+            lane.paced = False
+            Lane.objects.filter(pk=lane.pk).update(paced=False)
     windows = [(quota, window_of(quota, lanes)) for quota in quotas]
     spans = [window.span_s for _, window in windows if window.seconds <= LONG_S]
     sent = _sent(provider, max(spans), now) if spans else []
@@ -92,10 +98,28 @@ def read_meters(provider: Provider, lanes: Sequence[Lane], now: datetime) -> lis
     ]
 
 
+def _is_clean(lane: Lane, quotas: Iterable[Quota], now: datetime) -> bool:
+    """No refusal for so long that bursts may be tried again."""
+    window_s = max((quota.window_s for quota in quotas if not quota.is_long and quota.covers(lane)), default=0.0)
+    return lane.paced_since is None or now >= lane.paced_since + timedelta(seconds=clean_s(window_s, lane.paced_times))
+
+
 def _sent(provider: Provider, span_s: float, now: datetime) -> list[Sent]:
     since = now - timedelta(seconds=span_s) - SEND_WITHIN
-    rows = Attempt.objects.filter(provider=provider, sent_at__gt=since).exclude(outcome=Attempt.Outcome.NOT_SENT)
+    return sent_since(provider.pk, since)
+
+
+def sent_since(provider_id: int, since: datetime) -> list[Sent]:
+    rows = Attempt.objects.filter(COUNTS, provider=provider_id, sent_at__gt=since)
     return list(map(Sent._make, rows.values_list(*Sent._fields).order_by()))
+
+
+def used_in(quota: Quota, since: datetime, until: datetime) -> int:
+    """Of a quota, between two moments, by our own log."""
+    sent = sent_since(quota.provider_id, since - SEND_WITHIN)
+    mine = [one for one in sent if quota.matches(one.capability, one.offer_id)]
+    first, last = since.timestamp(), until.timestamp()
+    return sum(one.units(quota.unit) for one in mine if first < one.moment(until) <= last)
 
 
 def _meter(quota: Quota, window: Window, sent: Iterable[Sent], now: datetime) -> Meter:
@@ -142,10 +166,10 @@ class _Hours:
             self.closely.take(units, at)
 
     def _uses(self) -> list[Use]:
-        """The oldest hour one by one; later ones each in one piece, which leaves when the last of it can have left."""
+        """The oldest that are still in it one by one; later hours each in one piece, which leaves with its last."""
         found = list(self.given)
-        for n, (hour, units) in enumerate(self.hours):
-            if n == 0:
+        for hour, units in self.hours:
+            if len(found) == len(self.given):
                 found += self._one_by_one(hour)
             else:
                 found.append((min(hour + HOUR, max(self.now, hour)).timestamp(), units))
@@ -155,8 +179,8 @@ class _Hours:
 
     def _one_by_one(self, hour: datetime) -> list[Use]:
         since = max(hour, self.now - timedelta(seconds=self.window.span_s))
-        rows = Attempt.objects.filter(provider=self.quota.provider_id, sent_at__gte=since, sent_at__lt=hour + HOUR)
-        rows = rows.exclude(outcome=Attempt.Outcome.NOT_SENT)
+        mine = Attempt.objects.filter(COUNTS, provider=self.quota.provider_id)
+        rows = mine.filter(sent_at__gte=since, sent_at__lt=hour + HOUR)
         if self.quota.capability:
             rows = rows.filter(capability=self.quota.capability)
         if self.quota.offer_id:
@@ -179,3 +203,20 @@ def count_usage(provider_id: int, counts: dict[tuple[str, int | None, datetime],
         mine = Usage.objects.filter(provider=provider_id, capability=capability, offer=offer_id, hour=hour)
         if changes and not mine.update(**changes):
             Usage.objects.create(provider_id=provider_id, capability=capability, offer_id=offer_id, hour=hour, **units)
+
+
+def units_of(attempt: Attempt) -> dict[str, int]:
+    """What an attempt counts for."""
+    return {"requests": 1, **{unit: getattr(attempt, unit) for unit in UNITS}}
+
+
+def recount(changes: Iterable[tuple[Attempt, dict[str, int]]]) -> None:
+    """Corrects the hours of attempts that count for less or more than was thought when they were claimed."""
+    by_provider: dict[int, dict[tuple[str, int | None, datetime], dict[str, int]]] = {}
+    for attempt, units in changes:
+        kind = (attempt.capability, attempt.offer_id, hour_of(attempt.sent_at))
+        total = by_provider.setdefault(attempt.provider_id, {}).setdefault(kind, {})
+        for name, n in units.items():
+            total[name] = total.get(name, 0) + n
+    for provider_id, counts in sorted(by_provider.items()):
+        count_usage(provider_id, dict(sorted(counts.items(), key=lambda one: (one[0][0], one[0][1] or 0, one[0][2]))))

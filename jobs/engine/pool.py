@@ -30,12 +30,16 @@ class Pool:
     def idle(self) -> int:
         return self.size - self.busy
 
-    def start(self, kind: str, work: Callable[[], Any], *, paid: bool = False) -> None:
-        self.busy += 1
-        self.paid += paid
-        if len(self.threads) < min(self.busy, self.size):
+    def grow(self, count: int) -> None:
+        """Starts the threads that so many more calls need: before the first of those has begun to work beside us."""
+        while len(self.threads) < min(self.busy + count, self.size):
             self.threads.append(threading.Thread(target=self._serve, name="call", daemon=True))
             self.threads[-1].start()
+
+    def start(self, kind: str, work: Callable[[], Any], *, paid: bool = False) -> None:
+        self.grow(1)
+        self.busy += 1
+        self.paid += paid
         self.jobs.put((kind, work, paid))
 
     def _serve(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from jobs.pipeline import canonical, seed_from
 from jobs.routing import CAPABILITY_OF
 from providers.types import InputFile, Request
 
-SHOWN = tuple(field.name for field in fields(Request) if field.name not in ("tag", "inputs"))
+SHOWN = tuple(one.name for one in fields(Request) if one.name not in ("tag", "inputs"))
 CLOCK_SKEW = timedelta(minutes=5)  # between this machine and another one, at most
 PLANTED_ROUNDS = 2  # a planted flaw stands for the first try and the automatic new one; a person's new try cures it
 
@@ -32,6 +33,7 @@ class Ticket:
     attempt_id: int = 0
     external_id: str = ""
     cancel: bool = False  # the job is to be ended where the vendor can
+    made: float = field(default_factory=monotonic, compare=False)
     lane_id: int = 0
     send_at: datetime | None = None  # not before: its place in the vendor's window comes free then
     send_by: datetime | None = None

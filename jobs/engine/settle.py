@@ -16,13 +16,14 @@ from jobs.models import Attempt, Step, Video
 from jobs.states import MOST_CRASHES, OWNED, TERMINAL, Reason, Stage, State
 from jobs.transactions import atomically
 from providers import downloads, registry
-from providers.exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
+from providers.exceptions import CallError, HeldBack, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
 from providers.models import Lane, Price, Provider
 from providers.types import Capability, Recovery
 
 from . import assets, books, oddities, polling
 from .calls import Answer
 from .failpoints import failpoint
+from .lanes import News
 from .requests import Ticket
 from .rows import light, move, still_ours, update_each
 
@@ -34,7 +35,6 @@ Outcome = Attempt.Outcome
 
 STAGES = frozenset(Stage.values)  # that make something
 MOST_FAILURES = 3  # definite ones, then a person is asked
-RATE_LIMIT_PAUSE_S = 5.0  # where the vendor says nothing
 NOT_SENT_PAUSE_S = 2.0
 FAILURE_PAUSE_S = 2.0  # after the first; to the power of their number after more
 LIST_LAG_S = 5.0  # how long a vendor's listing may lag behind
@@ -51,6 +51,10 @@ READ_OF_ATTEMPT = (
     "external_id",
     "sent_at",
     "on_wire_at",
+    "offer_id",
+    "images",
+    "tokens",
+    "characters",
 )
 
 
@@ -66,6 +70,7 @@ class _Batch:
         self.polls: list[tuple[datetime, int]] = []  # (when to ask next, pk) of steps that run
         self.learned: dict[int, Lane] = {}  # lanes that know more of how long jobs take
         self.touched: set[int] = set()  # videos whose plan may change
+        self.news = News(now)  # of lanes
 
     def go(self, step: Step, to: State, **changes: Any) -> None:
         key = (step.state, to, *changes.items())
@@ -74,6 +79,8 @@ class _Batch:
             self.touched.add(step.video_id)
 
     def attempt(self, attempt: Attempt, **changes: Any) -> None:
+        if changes.get("outcome") == Outcome.NOT_SENT:
+            self.news.uncounted(attempt)
         for name, value in changes.items():
             setattr(attempt, name, value)
         row = (attempt.on_wire_at, *changes.values(), attempt.pk)
@@ -91,6 +98,7 @@ class _Batch:
         for lane in self.learned.values():
             polling.keep(lane)
         books.write(self.moves, self.now)
+        self.news.write()
         failpoint("mid_settle")
         self.touched |= self._over_meanwhile()
         if len(self.touched) <= ADVANCE_AT_ONCE:
@@ -131,6 +139,7 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
         attempt.on_wire_at = attempt.on_wire_at or answer.on_wire_at
+        _hear(batch.news, attempt, answer)
         if answer.error is not None:
             _settle_error(batch, step, attempt, answer.error)
         elif answer.failed is not None:
@@ -140,6 +149,16 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
         else:
             _settle_result(batch, step, attempt, answer)
     batch.write()
+
+
+def _hear(news: News, attempt: Attempt, answer: Answer) -> None:
+    """What it says beside the point: how long it took to leave, what limits there are."""
+    if answer.delay_s:
+        news.of(attempt).delays_s.append(answer.delay_s)
+    if answer.nonsense:
+        news.of(attempt).nonsense = answer.nonsense
+    for limit in answer.limits:
+        news.of(attempt).told.append((attempt, limit))
 
 
 def _is_only_accepted(answer: Answer, step: Step) -> bool:
@@ -152,6 +171,7 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
     if step.state == State.CLAIMED:
         batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
         batch.go(step, State.RUNNING)
+        batch.news.of(attempt).accepted = True
         when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
     elif answer.ticket.cancel and polling.is_too_old(attempt, batch.now):
         _give_up(batch, step, attempt, "It was still running")
@@ -166,15 +186,19 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
 
 def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
     micro = books.cost(attempt.price, answer.units)
+    tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, answer.units, attempt.tokens)
+    batch.news.recounted(attempt, tokens)
     batch.attempt(
         attempt,
         outcome=Outcome.ACCEPTED if attempt.outcome == Outcome.NONE else attempt.outcome,
         external_id=attempt.external_id or answer.accepted_id,
         units=answer.units,
+        tokens=tokens,
         cost_micro=micro,
         ended_at=answer.ended_at,
     )
     batch.moves += books.settled(attempt, step.batch, micro)
+    batch.news.of(attempt).worked = True
     if step.state == State.RUNNING:
         polling.learn(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
         batch.learned[attempt.lane_id] = attempt.lane
@@ -203,6 +227,7 @@ def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
         _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
         batch.go(step, State.ATTENTION, reason=Reason.CONTENT, message=failed.reason[:500])
     else:
+        _blame(batch, attempt)
         _end_badly(batch, step, attempt, reason, micro=micro)
 
 
@@ -215,9 +240,15 @@ def _settle_error(
         _settle_poll_error(batch, step, attempt, error)
     elif isinstance(error, RateLimited):
         _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
-        pause_lane(attempt.lane, error, now)
+        batch.news.of(attempt).refused.append((attempt, error))
+        if error.http_status == 429:
+            batch.news.uncounted(attempt)
+        batch.go(step, State.READY, not_before=now)
+    elif isinstance(error, HeldBack):
+        _close(batch, step, attempt, Outcome.NOT_SENT, error.message)
         batch.go(step, State.READY, not_before=now)
     elif isinstance(error, NotSent):
+        _blame(batch, attempt)
         _close(batch, step, attempt, Outcome.NOT_SENT, error.message)
         batch.go(step, State.READY, not_before=now + timedelta(seconds=random.uniform(0.5, 1) * NOT_SENT_PAUSE_S))
     elif isinstance(error, Rejected):
@@ -234,7 +265,14 @@ def _settle_error(
     elif free:
         _end_badly(batch, step, attempt, error.message, micro=0)
     else:
+        _blame(batch, attempt)
         lose_answer(batch, step, attempt, error)
+
+
+def _blame(batch: _Batch, attempt: Attempt) -> None:
+    """A failure of the vendor's; what is done on this machine has none."""
+    if recovery_of(attempt) is not Recovery.FREE:
+        batch.news.of(attempt).failures += 1
 
 
 def _settle_poll_error(batch: _Batch, step: Step, attempt: Attempt, error: Any) -> None:
@@ -340,15 +378,6 @@ def reason_of(error: Rejected) -> Reason:
 def recovery_of(attempt: Attempt) -> Recovery:
     adapter = registry.all_adapters().get(attempt.provider.slug)
     return adapter.recovery_of(Capability(attempt.capability)) if adapter else Recovery.BLIND
-
-
-def pause_lane(lane: Lane, error: RateLimited, now: datetime) -> None:
-    """The lane pauses until the vendor's moment and a little more, never earlier; no step loses a try."""
-    seconds = (error.retry_after_s if error.retry_after_s is not None else RATE_LIMIT_PAUSE_S) * random.uniform(1, 1.2)
-    until = now + timedelta(seconds=max(seconds, 0.05))
-    if lane.paused_until is None or lane.paused_until < until:
-        lane.paused_until = until
-        Lane.objects.filter(pk=lane.pk).update(paused_until=until, pause_reason=error.message[:300])
 
 
 @atomically

@@ -19,7 +19,7 @@ from providers.limits import guard_of
 from providers.models import Lane, Price, Provider, Quota
 
 CAPABILITY_WORDS = {"moderation": "moderation", "voiceover": "voiceovers"}
-WINDOWS = {1: "s", 60: "min", 3600: "hour", 86_400: "day"}
+WINDOWS: dict[float, str] = {1: "s", 60: "min", 3600: "hour", 86_400: "day"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,5 +212,5 @@ def _name(lane: Lane) -> str:
 
 
 def _per(quota: Quota) -> str:
-    window = WINDOWS.get(quota.window_s, f"{quota.window_s} s")
+    window = WINDOWS.get(quota.window_s, f"{quota.window_s:g} s")
     return f"{quota.unit} a {window}" if quota.window_s in WINDOWS else f"{quota.unit} in {window}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.limits import Window, guard_of, room
+from providers.limits import Meter, Window, break_s, clean_s, guard_of, is_broken, learned_guard, room
 
 WINDOW = Window(amount=3, seconds=10)
 
@@ -68,3 +68,96 @@ def test_no_interleaving_gets_more_than_the_amount_in_any_window(amount, seconds
             assert room(window, used, at, want=want)[0] >= want  # it says a moment at which there is room
     for moment, _ in used:
         assert sum(units for at, units in used if at <= moment < at + seconds) <= amount
+
+
+# -- places that are given away ahead of their moment ---------------------------------------------
+
+
+def test_places_are_given_away_ahead_in_the_order_of_their_moments():
+    meter = Meter(WINDOW, [(0, 1), (1, 1), (2, 1)], 9.5)
+    moments = []
+    for _ in range(4):
+        moments.append(meter.when(1, 9.5))
+        meter.take(1, moments[-1])
+    assert moments == [10, 11, 12, 20]
+
+
+def test_even_pacing_counts_from_the_plan_and_keeps_a_margin():
+    meter = Meter(Window(amount=10, seconds=10, paced=True), [], 0.0)
+    moments = []
+    for _ in range(3):
+        moments.append(meter.when(1, 0.0))
+        meter.take(1, moments[-1])
+    assert moments == pytest.approx([0.0, 1.02, 2.04])
+    assert Meter(Window(amount=10, seconds=10, paced=True), [(5.3, 1)], 5.5, planned=(5.0, 1)).when(1, 5.5) == 6.02
+
+
+def test_a_large_use_keeps_the_next_away_for_its_share():
+    meter = Meter(Window(amount=1000, seconds=10, paced=True), [], 0.0)
+    meter.take(500, meter.when(500, 0.0))
+    assert meter.when(10, 0.0) == pytest.approx(5.1)
+
+
+@given(
+    st.integers(1, 6),
+    st.floats(0.2, 20),
+    st.floats(0, 0.5),
+    st.booleans(),
+    st.lists(st.tuples(st.floats(0, 3), st.integers(1, 4), st.floats(0, 1), st.floats(0, 0.4)), max_size=50),
+)
+def test_a_meter_never_grants_too_much_whatever_comes_when(amount, seconds, guard_s, paced, arrivals):
+    """Claims at any moment, places given away up to a second ahead, requests that leave later than was planned."""
+    window, now, left, waiting = Window(amount=amount, seconds=seconds, guard_s=guard_s, paced=paced), 0.0, [], []
+    planned = None
+    for gap, want, ahead_s, late_s in arrivals:
+        now += gap
+        left += [(at + late, units) for at, units, late in waiting if at + late <= now]
+        waiting = [one for one in waiting if one[0] + one[2] > now]
+        used = left + [(max(at, now), units) for at, units, _ in waiting]  # what has not left yet leaves now or later
+        meter = Meter(window, used, now, planned=planned)
+        at = meter.when(want, now)
+        assert at >= now
+        if at <= now + min(ahead_s, seconds / 2):
+            waiting.append((at, min(want, amount), late_s))
+            if planned is None or at >= planned[0]:
+                planned = (at, want)
+    everything = sorted(left + [(at + late, units) for at, units, late in waiting])
+    for moment, _ in everything:
+        assert sum(units for at, units in everything if at <= moment < at + seconds) <= amount
+
+
+@given(st.integers(1, 5), st.lists(st.tuples(st.floats(0, 30), st.integers(1, 3)), max_size=20), st.integers(1, 5))
+def test_meter_and_room_agree(amount, used, want):
+    window, now = Window(amount=amount, seconds=10, guard_s=0.1), 30.0
+    free, at = room(window, sorted(used), now, want=want)
+    assert Meter(window, used, now).when(want, now) == at
+    assert (at == now) == (free >= min(want, amount))
+
+
+# -- what a lane learns ------------------------------------------------------------------------------
+
+
+def test_the_guard_grows_at_once_and_fades_slowly():
+    grown = learned_guard(0.0, [0.001, 0.04])
+    assert grown == 0.08
+    faded = learned_guard(grown, [0.001] * 100)
+    assert 0.07 < faded < grown
+    assert learned_guard(0.0, [0.005]) == 0.0  # the least guard covers it
+    assert learned_guard(0.0201, [0.001] * 100) == 0.0
+
+
+def test_a_lane_breaks_after_five_failures_in_a_row_or_when_most_of_a_minute_failed():
+    assert not is_broken(4, [100.0] * 4, 4, 100.0)
+    assert is_broken(5, [100.0] * 5, 5, 100.0)
+    assert not is_broken(1, [100.0] * 5, 9, 100.0)
+    assert not is_broken(1, [100.0] * 5, 10, 100.0)
+    assert is_broken(1, [100.0] * 6, 10, 100.0)
+    assert not is_broken(1, [30.0] * 6, 10, 100.0)
+
+
+def test_a_break_lasts_longer_each_time_and_never_for_ever():
+    assert [break_s(times) for times in (1, 2, 3, 50)] == [5, 10, 20, 300]
+
+
+def test_even_pacing_ends_after_ten_windows_and_lasts_longer_where_that_was_in_vain():
+    assert [clean_s(6, times) for times in (1, 2, 3)] == [60, 120, 240]
