@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import bulks
+from . import bulks, lines
 from .books import Row
 from .limits import allowed_in, fullest, most_at_once
 from .meters import Limit
@@ -111,6 +111,14 @@ def _places_used(vendors: Vendors, vendor: str, jobs: list[Row]) -> float | None
     return sum(end - start for start, end in spans) / (places * whole) if whole > 0 else None
 
 
+def _state(vendors: Vendors, job: Row) -> str:
+    now = vendors.clock.now()
+    bulk = vendors.books.bulk(job["vendor"], job["bulk"]) if job["bulk"] else None
+    if bulk and bulks.status(bulk, now) in bulks.ENDED and job["done_at"] > lines.last_moment(bulk):
+        return "unanswered"
+    return vendors.status(job, now)
+
+
 def _real(vendors: Vendors, moment: float | None) -> float | None:
     return None if moment is None else vendors.clock.real(moment)
 
@@ -118,7 +126,7 @@ def _real(vendors: Vendors, moment: float | None) -> float | None:
 def _life(vendors: Vendors, job: Row) -> dict[str, Any]:
     """`seen_at`: when a client that polled was first told that it is over."""
     times = {name: _real(vendors, job[name]) for name in ("accepted_at", "starts_at", "done_at", "seen_at")}
-    state = vendors.status(job, vendors.clock.now())
+    state = _state(vendors, job)
     return {"id": job["id"], "tag": job["tag"], "state": state, "polls": job["polls"], **times}
 
 
@@ -143,7 +151,7 @@ def _bill(vendors: Vendors, job: Row) -> dict[str, Any]:
         "key": job["key"],
         "fingerprint": job["fingerprint"],
         "amount_micro": job["billed_micro"],
-        "state": vendors.status(job, vendors.clock.now()),
+        "state": _state(vendors, job),
         "fetches": job["fetches"],
         "accepted_at": vendors.clock.real(job["accepted_at"]),
         "done_at": _real(vendors, job["done_at"]),

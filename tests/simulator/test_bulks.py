@@ -147,6 +147,8 @@ def test_an_expired_one_has_results_that_are_billed(sim, fault):
     rest = rows_of(sim, told["error_file_id"])
     if fault == "expires":
         assert {row["error"]["code"] for row in rest} == {"bulk_expired"}
+        states = [bill["state"] for bill in sim.books(sim.vendor)["bills"]]
+        assert (states.count("succeeded"), states.count("unanswered")) == (len(ids), len(rest))
         assert len(rest) + len(ids) == 40
     else:
         assert (rest, told["request_counts"]["failed"]) == (None, 0)

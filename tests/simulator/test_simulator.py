@@ -367,3 +367,10 @@ def test_two_hours_pass_in_a_second_if_one_likes(tmp_path):
         job = post(sim, "jobs", kind="image").json()
         time.sleep(0.55)
         assert get(sim, f"jobs/{job['id']}").json()["status"] == "succeeded"
+
+
+def test_it_shares_no_code_with_what_it_tests():
+    lines = "import sys, tests.simulator.__main__\n"
+    lines += "print([name for name in sys.modules if name.split('.')[0] in ('jobs', 'providers', 'qc', 'django')])"
+    done = subprocess.run([sys.executable, "-c", lines], cwd=ROOT, capture_output=True, text=True, timeout=20)
+    assert done.stdout.strip() == "[]"
