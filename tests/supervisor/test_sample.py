@@ -1,8 +1,10 @@
-"""The sample batch at full size, by the commands a person types: how long it takes and what it needs."""
+"""The sample batch at full size, by the commands a person types: what comes of it and how much memory it needs.
+
+How long it takes is measured by benchmarks/sample_batch.py.
+"""
 
 from __future__ import annotations
 
-import os
 import threading
 
 import psutil
@@ -15,10 +17,9 @@ FULL = (
     "from jobs.models import Project; from vidbatch_site.first_start import DEFAULTS; "
     "Project.objects.filter(slug='sample').update(defaults=DEFAULTS)"
 )
-FIRST_WITHIN_S, ALL_WITHIN_S = 40, 150
+PATIENCE_S = 900  # times whatever others leave of this machine
 PYTHON_MB, PROGRAM_MB = 450, 300
 LOOK_EVERY_S = 1.0
-QUIET_LOAD, OWN_LOAD = 1.0, 5.0  # before, and with the batch itself under way
 
 
 class Memory(threading.Thread):
@@ -46,18 +47,14 @@ class Memory(threading.Thread):
 
 @pytest.mark.chaos
 @pytest.mark.ffmpeg
-def test_the_sample_batch_is_made_in_time_and_in_little_memory_and_its_two_flaws_wait_for_review(installation):
+def test_the_sample_batch_is_made_in_little_memory_and_its_two_flaws_wait_for_review(installation):
     installation.manage("shell", "-v", "0", "-c", FULL)
-    load_before = os.getloadavg()[0]
     installation.start()
     memory = Memory(installation)
     memory.start()
-    made = installation.manage("batch", str(TOPICS), "--project", "sample", "--wait", timeout_s=ALL_WITHIN_S)
+    made = installation.manage("batch", str(TOPICS), "--project", "sample", "--wait", timeout_s=PATIENCE_S)
     memory.over.set()
     memory.join()
-    load = os.getloadavg()[0]
-    # Others may work on this machine too: twice the time, or as much more as they leave less.
-    slack = 1 if load_before < QUIET_LOAD and load < OWN_LOAD else max(2, load / (os.cpu_count() or 1))
     assert made.returncode == 1
     assert "3 finished, 2 needs review" in made.stderr
     states = installation.rows("select position, state, state_note from jobs_video order by position")
@@ -66,16 +63,6 @@ def test_the_sample_batch_is_made_in_time_and_in_little_memory_and_its_two_flaws
         "Waits for a reviewer: image.",
         "Waits for a reviewer: voiceover.",
     ]
-    seconds = [seconds for (seconds,) in installation.rows(SECONDS)]
-    print(f"first {seconds[0]:.0f} s, all {seconds[-1]:.0f} s, load {load_before:.1f} to {load:.1f};", end=" ")
     print(f"Python {memory.python_mb:.0f} MB, largest program {memory.program_mb:.0f} MB")
-    assert seconds[0] < FIRST_WITHIN_S * slack
-    assert seconds[-1] < ALL_WITHIN_S * slack
     assert memory.python_mb < PYTHON_MB
     assert memory.program_mb < PROGRAM_MB
-
-
-SECONDS = (
-    "select (julianday(v.finished_at) - julianday(b.created_at)) * 86400 from jobs_video v "
-    "join jobs_batch b on b.id = v.batch_id where v.finished_at is not null order by 1"
-)
