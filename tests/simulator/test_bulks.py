@@ -260,6 +260,7 @@ def test_the_answer_to_a_create_may_be_lost_and_the_job_is_found_by_its_metadata
     assert [bulk["metadata"]["tag"] for bulk in call(sim, "GET", "bulks").json()["bulks"]] == ["taken"]
 
 
+@pytest.mark.slow
 def test_bulk_jobs_and_files_survive_a_kill(tmp_path):
     with simulator(tmp_path / "books.sqlite", scale=60) as sim:
         sim.vendor = "bulk"
@@ -270,6 +271,7 @@ def test_bulk_jobs_and_files_survive_a_kill(tmp_path):
         assert len(answered(sim, ended(sim, bulk))) == 5
 
 
+@pytest.mark.slow
 def test_a_bulk_job_may_have_thousands_of_lines(sim):
     sim.control(sim.vendor, media="tiny")
     told = ended(sim, create(sim, *[line(no) for no in range(3000)]).json()["id"], within_s=20)

@@ -108,6 +108,7 @@ def test_a_doubled_one_comes_as_often_as_ordered_word_for_word(sim, inbox):
     assert inbox.stays_at(5)
 
 
+@pytest.mark.slow
 def test_a_replayed_one_comes_again_later_with_its_old_signature(sim, inbox):
     sim.control(sim.vendor, next_hook=["replayed"], replay_s=72)
     submit(sim, inbox)
@@ -167,6 +168,7 @@ def test_faults_come_by_rate_and_calm_ends_them(sim, inbox):
 # -- the process -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_webhook_that_was_due_while_the_vendor_was_down_comes_when_it_is_up(tmp_path, inbox):
     with simulator(tmp_path / "books.sqlite", scale=60) as sim:
         sim.vendor = "hooks"
