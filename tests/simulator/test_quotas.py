@@ -320,3 +320,11 @@ def test_a_client_that_asks_to_close_is_told_by_closing(sim):
         while part := wire.recv(65536):
             seen += part
     assert b"/control" in seen
+
+
+@pytest.mark.parametrize("words", [b"HELO mail\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n"])
+def test_whoever_speaks_no_http_is_hung_up_on(sim, words):
+    with socket.create_connection(("127.0.0.1", sim.port), timeout=5) as wire:
+        wire.sendall(words)
+        assert wire.recv(10) == b""
+    assert post(sim).ok

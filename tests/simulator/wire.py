@@ -49,8 +49,11 @@ class Connection:
             self.close()
             return
         self._unread += data
-        while self.is_open and (message := self._cut(_moment(notes))):
-            self._arrived(self, message)
+        try:
+            while self.is_open and (message := self._cut(_moment(notes))):
+                self._arrived(self, message)
+        except ValueError:  # no HTTP
+            self.close()
 
     def _cut(self, at: float) -> Message | None:
         """The first whole message of what was read, if there is one."""
