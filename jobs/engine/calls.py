@@ -26,6 +26,7 @@ from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
 MOST_WAIT_S = 1.0  # longer than anything is claimed ahead; a clock that jumps must not hold a thread
+ROOM_AGAIN_S = 1.0
 _threads = threading.local()
 _refused: dict[int, float] = {}  # lane -> when a call of it was last refused for haste
 
@@ -86,9 +87,10 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
             _need_folder(adapter)
             failpoint("mid_render")
         failpoint("before_send")
+        until = monotonic() + adapter.deadline_of(ticket.request.capability)
         answer = adapter.submit(ticket.request)
         failpoint("after_send_before_record")
-        return told(adapter, answer)
+        return told(adapter, answer, until=until)
 
     result = run(ticket, work, on_wire=on_wire, stopping=stopping)
     if isinstance(result.get("error"), RateLimited):
@@ -210,7 +212,7 @@ def _told_error(ticket: Ticket, adapter_type: type[Adapter], error: Exception) -
     return {"error": Unknown(message, detail=repr(error))}
 
 
-def told(adapter: Adapter, answer: Accepted | Running | Finished | Failed) -> dict[str, Any]:
+def told(adapter: Adapter, answer: Accepted | Running | Finished | Failed, *, until: float = 0.0) -> dict[str, Any]:
     if isinstance(answer, Accepted):
         return {"accepted_id": answer.external_id}
     if isinstance(answer, Running):
@@ -218,7 +220,7 @@ def told(adapter: Adapter, answer: Accepted | Running | Finished | Failed) -> di
     if isinstance(answer, Failed):
         return {"failed": answer, "units": dict(answer.units)}
     links = tuple({"url": o.url, "media_type": o.media_type, "role": o.role} for o in answer.outputs if o.url)
-    files = tuple(_store(adapter, output) for output in answer.outputs if not output.url)
+    files = tuple(_keep(adapter, output, until) for output in answer.outputs if not output.url)
     return {"accepted_id": answer.external_id, "files": files, "links": links, "units": dict(answer.units)}
 
 
@@ -226,14 +228,29 @@ def _output(link: dict[str, str]) -> Output:
     return Output(url=link["url"], media_type=link["media_type"], role=link["role"])
 
 
-def _store(adapter: Adapter, output: Output) -> Stored:
+def _keep(adapter: Adapter, output: Output, until: float) -> Stored:
+    """A file that came with the answer. Nobody gives it again once it was paid for: the room that is left free for
+    other things is for it, too, and a disk that is really full is asked again until the call has to end."""
+    if adapter.local:
+        return _store(adapter, output)
+    while True:
+        try:
+            return _store(adapter, output, min_free_bytes=0)
+        except downloads.DiskFull as error:
+            if monotonic() >= until:
+                raise
+            log.error("a result that is paid for waits for room: %s", error)
+            sleep(ROOM_AGAIN_S)
+
+
+def _store(adapter: Adapter, output: Output, *, min_free_bytes: int | None = None) -> Stored:
     kept = downloads.store(
         output,
         media_root=Path(settings.MEDIA_ROOT),
         adapter_host_allow=adapter.output_hosts,
         base_url=adapter.url,
         allow_loopback=settings.ALLOW_LOOPBACK_OUTPUTS,
-        min_free_bytes=settings.MIN_FREE_BYTES,
+        min_free_bytes=settings.MIN_FREE_BYTES if min_free_bytes is None else min_free_bytes,
         passing=failpoint,
     )
     return Stored(name=kept.name, sha256=kept.sha256, size=kept.size, media_type=kept.media_type, role=output.role)
