@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path
 
-from jobs.views import batches, deliver, home, media, metrics, projects, review, scenes, videos
+from jobs.views import batches, decisions, deliver, home, media, metrics, projects, review, scenes, videos
 from jobs.views.signin import SignIn
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -32,8 +32,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<int:pk>/cancel/", batches.batch_cancel, name="batch_cancel"),
     path("batches/<int:pk>/priority/", batches.batch_priority, name="batch_priority"),
     path("batches/<int:pk>/retry/", batches.batch_retry, name="batch_retry"),
-    path("batches/<int:pk>/decide/", batches.batch_decide, name="batch_decide"),
+    path("batches/<int:pk>/risk/", decisions.batch_risk, name="batch_risk"),
     path("batches/<int:pk>/release/", batches.batch_release, name="batch_release"),
+    path("decisions/", decisions.decision_list, name="decision_list"),
+    path("decisions/make/", decisions.decision_make, name="decision_make"),
+    path("attempts/<int:pk>/risk/", decisions.risk_settle, name="risk_settle"),
     path("", include("jobs.intake.urls")),
     path("batches/<int:pk>/videos.zip", deliver.batch_zip, name="batch_zip"),
     # videos
@@ -50,8 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("videos/<int:pk>/captions.vtt", deliver.video_captions, {"kind": "vtt"}, name="video_vtt"),
     path("scenes/<int:pk>/edit/", scenes.scene_edit, name="scene_edit"),
     path("assets/<int:pk>/choose/", scenes.asset_choose, name="asset_choose"),
-    path("steps/<int:pk>/try-again/", videos.step_decide, {"verb": "try-again"}, name="step_try_again"),
-    path("steps/<int:pk>/it-happened/", videos.step_decide, {"verb": "it-happened"}, name="step_it_happened"),
+    path("steps/<int:pk>/try-again/", videos.step_try_again, name="step_try_again"),
     path("media/<int:pk>/<str:name>", media.media_file, name="media_file"),
     path("thumbnails/<int:pk>/", media.media_thumbnail, name="media_thumbnail"),
     # review

@@ -136,7 +136,9 @@ def _needs(item: Item, steps: Sequence[Step]) -> None:
         if step.reason == Reason.DECISION:
             item.state, item.decide_step = "decision", step.pk
         else:
-            item.state, item.retry_step = ("rejected" if step.reason == Reason.REJECTED else "failed"), step.pk
+            refused = step.reason in (Reason.REJECTED, Reason.CONTENT)
+            item.state = "rejected" if refused else "failed"
+            item.retry_step = None if refused else step.pk
     if steps:
         first = steps[0]
         item.reason = f"{first.get_stage_display()}: {first.message or Reason(first.reason).label}"

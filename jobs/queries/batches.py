@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Min, Prefetch, Q, QuerySet, Sum
 
-from jobs.models import Asset, Attempt, Batch, Budget, LedgerEntry, Scene, Step, Video
+from jobs.models import Asset, Batch, Budget, LedgerEntry, Scene, Step, Video
 from jobs.queries.progress import Progress
 from jobs.states import Reason, Stage, State, Verdict
 
-MOST_DECISIONS = 20
 # A lost answer is a question of money: it stays when its video is cancelled.
 STILL_ASKS = Q(video__cancelled_at=None) | Q(reason=Reason.DECISION)
 SHOW = {
@@ -50,6 +49,11 @@ class Cause:
     @property
     def is_decision(self) -> bool:
         return self.reason == Reason.DECISION
+
+    @property
+    def may_succeed(self) -> bool:
+        """Tried again just as it is."""
+        return bool(self.step_id) and self.reason not in (Reason.DECISION, Reason.REJECTED, Reason.CONTENT)
 
 
 def batches_shown(
@@ -148,17 +152,6 @@ def like(batch: Batch, step: Step) -> QuerySet[Step]:
 
 def attention_of(batch: Batch) -> QuerySet[Step]:
     return Step.objects.filter(STILL_ASKS, batch=batch, state=State.ATTENTION)
-
-
-def decisions_of(batch: Batch) -> list[Attempt]:
-    """Lost answers nobody but a person can judge, with what they may have cost."""
-    lost = Attempt.objects.filter(
-        outcome=Attempt.Outcome.UNKNOWN,
-        step__batch=batch,
-        step__state=State.ATTENTION,
-        step__reason=Reason.DECISION,
-    )
-    return list(lost.select_related("step__video", "provider").order_by("pk")[:MOST_DECISIONS])
 
 
 def ready_lanes(batch: Batch) -> list[int]:

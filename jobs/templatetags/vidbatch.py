@@ -38,6 +38,7 @@ STATES: dict[str, tuple[str, str]] = {
     "review": ("needs", "Needs review"),
     "gate": ("needs", "Waits for your go"),
     "rejected": ("failed", "Refused"),
+    "content": ("failed", "Declined"),
     "poison": ("failed", "Failed"),
     "failed": ("failed", "Failed"),
     "sent_back": ("failed", "Sent back"),

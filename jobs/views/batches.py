@@ -20,10 +20,12 @@ from jobs.advance import mark
 from jobs.control import Cancel, Refused
 from jobs.models import Batch, Project, Video
 from jobs.queries import batches as queries
+from jobs.queries import decisions
 from jobs.queries.batch_items import filtered, items_of
 from jobs.queries.eta import times_left
 from jobs.queries.gauges import gauges_of, holds_of, read_market
 from jobs.queries.progress import progress_of
+from jobs.risk import allowance_of
 from jobs.states import Reason
 
 BATCHES_ON_A_PAGE = 20
@@ -34,7 +36,6 @@ LIVE_PARTS = (*(f"batches/_{name}.html" for name in BOARD_PARTS), "components/_r
 OUT_OF_BAND = ' hx-swap-oob="true"'
 ENDED = 286  # htmx stops asking
 may_steer = permission_required("jobs.change_batch", raise_exception=True)
-may_decide = permission_required("jobs.add_decision", raise_exception=True)
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------
@@ -155,16 +156,21 @@ def batch_priority(request: HttpRequest, pk: int) -> HttpResponse:
 @may_steer
 @require_POST
 def batch_retry(request: HttpRequest, pk: int) -> HttpResponse:
-    """Sends failed steps off once more: one (`step`), those that failed alike (`like`), or all. Never a lost answer:
-    that is a decision about money."""
+    """Sends failed steps off once more: one (`step`), those that failed alike (`like`), or all that may succeed.
+
+    Never a lost answer: that is a decision about money. Never what was declined for its content: it would be again.
+    """
     batch = _batch(request, pk)
-    steps = queries.attention_of(batch)
+    steps = queries.attention_of(batch).exclude(reason__in=(Reason.DECISION, Reason.CONTENT))
     if step_id := request.POST.get("step"):
         steps = steps.filter(pk=_number(step_id))
     elif like_id := request.POST.get("like"):
-        steps = queries.like(batch, get_object_or_404(steps, pk=_number(like_id)))
+        alike = queries.like(batch, get_object_or_404(steps, pk=_number(like_id)))
+        steps = steps.filter(pk__in=alike)
+    else:
+        steps = steps.exclude(reason=Reason.REJECTED)  # something has to be changed first: each by itself
     count, refused = 0, ""
-    for step in steps.exclude(reason=Reason.DECISION):
+    for step in steps:
         try:
             control.try_again(step, _user(request), timezone.now())
             count += 1
@@ -177,22 +183,6 @@ def batch_retry(request: HttpRequest, pk: int) -> HttpResponse:
         messages.warning(request, refused)
     else:
         messages.info(request, "Looking at it again. What still cannot go on says why.")
-    return redirect("batch_detail", batch.pk)
-
-
-@may_decide
-@require_POST
-def batch_decide(request: HttpRequest, pk: int) -> HttpResponse:
-    """A lost answer: `no` (it did not happen, try again) or `yes` (it did, book it) names the step."""
-    batch = _batch(request, pk)
-    answer = "yes" if "yes" in request.POST else "no"
-    step = get_object_or_404(queries.attention_of(batch), pk=_number(request.POST.get(answer, "")))
-    verb = control.it_happened if answer == "yes" else control.try_again
-    try:
-        verb(step, _user(request), timezone.now())
-        messages.success(request, "Booked as paid." if answer == "yes" else "Nothing is booked; it is tried again.")
-    except Refused as error:
-        messages.warning(request, str(error))
     return redirect("batch_detail", batch.pk)
 
 
@@ -241,8 +231,9 @@ def _board(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "causes": causes,
         "stuck": stuck,
         "needs": flagged + stuck + progress[batch.pk].gates,
-        "retryable": sum(cause.count for cause in causes if cause.step_id and not cause.is_decision),
-        "decisions": queries.decisions_of(batch),
+        "retryable": sum(cause.count for cause in causes if cause.may_succeed),
+        "decisions": decisions.causes(decisions.questions_of([batch])),
+        "allowance": allowance_of(batch),
         "scripts": queries.at_script_gate(batch).count(),
         "renders": queries.at_render_gate(batch).count(),
         "page": page,

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from jobs.queries import decisions
 from jobs.queries import home as queries
 from jobs.queries.batches import state_of
 from jobs.queries.eta import times_left
@@ -38,6 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "steps": [] if DISMISSED in request.COOKIES or all(step.done for step in steps) else steps,
             "sample": queries.sample_project(request.user),
             "project": queries.first_project(request.user),
+            "undecided": decisions.totals(decisions.questions(request.user)),
             "no_worker": market.nobody,
             "notice": queries.last_notice(),
         },

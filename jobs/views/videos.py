@@ -16,6 +16,7 @@ from jobs.models import Video
 from jobs.queries import videos
 from jobs.queries.batches import at_render_gate, at_script_gate
 from jobs.queries.workbench import workbench
+from jobs.states import Reason
 from jobs.views.people import person
 from jobs.wording import edit_words
 
@@ -107,17 +108,12 @@ def video_release(request: HttpRequest, pk: int, gate: str) -> HttpResponse:
 
 @permission_required("jobs.add_decision", raise_exception=True)
 @require_POST
-def step_decide(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """A step that needs a person goes on: it is tried again, or its lost answer was a yes."""
-    step = get_object_or_404(videos.steps_of(request.user), pk=pk)
+def step_try_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """A step that needs a person goes on. A lost answer is decided elsewhere: that is about money."""
+    step = get_object_or_404(videos.steps_of(request.user).exclude(reason=Reason.DECISION), pk=pk)
     try:
-        if verb == "try-again":
-            control.try_again(step, person(request), timezone.now())
-            messages.success(request, "It is tried again.")
-        else:
-            external_id = request.POST.get("external_id", "").strip()[:200]
-            control.it_happened(step, person(request), timezone.now(), external_id=external_id)
-            messages.success(request, "Its price is booked as spent.")
+        control.try_again(step, person(request), timezone.now())
+        messages.success(request, "It is tried again.")
     except Refused as error:
         messages.error(request, str(error))
     return redirect("video_detail", step.video_id)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.utils import timezone
 
-from jobs.models import Asset, Attempt, Scene, Step, Video, Worker
+from jobs import ledger
+from jobs.models import Asset, Attempt, Decision, Scene, Step, Video, Worker
 from jobs.settings_types import BatchSettings
 from jobs.states import Reason, State, Verdict
 from providers.models import Price
@@ -33,24 +35,38 @@ def a_stuck_step(batch, *, position: int = 1, reason=Reason.FAILED, message: str
     return step
 
 
-def a_lost_answer(batch) -> Attempt:
-    step = a_stuck_step(batch, reason=Reason.DECISION, message="The answer was lost.")
-    return Attempt.objects.create(
-        step=step,
-        no=1,
-        provider=step.provider,
-        lane=step.lane,
-        offer=step.offer,
-        capability="script",
-        tag=f"tag{step.pk}",
-        request_hash="x",
-        request={},
-        price=Price.objects.filter(provider=step.provider).first(),
-        reserved_micro=40_000,
-        sent_at=timezone.now(),
-        send_deadline=timezone.now(),
-        outcome=Attempt.Outcome.UNKNOWN,
+def a_lost_answer(batch, *, position: int = 1, message: str = "The answer was lost.", **values) -> Attempt:
+    step = a_stuck_step(batch, position=position, reason=Reason.DECISION, message=message)
+    row = {
+        "step": step,
+        "no": 1,
+        "provider": step.provider,
+        "lane": step.lane,
+        "offer": step.offer,
+        "capability": "script",
+        "tag": f"tag{step.pk}",
+        "request_hash": "x",
+        "request": {},
+        "price": Price.objects.filter(provider=step.provider).first(),
+        "reserved_micro": 40_000,
+        "sent_at": timezone.now(),
+        "send_deadline": timezone.now(),
+        "outcome": Attempt.Outcome.UNKNOWN,
+    }
+    attempt = Attempt.objects.create(**{**row, **values})
+    with transaction.atomic():
+        ledger.write([ledger.reserved(attempt, batch), ledger.put_at_risk(attempt, batch)], timezone.now())
+    return attempt
+
+
+def money_left_at_risk(batch) -> Attempt:
+    """A lost answer within the allowance: its step was sent again."""
+    attempt = a_lost_answer(batch)
+    Decision.objects.create(
+        kind=Decision.Kind.ACCEPT_DUPLICATE, step=attempt.step, attempt=attempt, amount_micro=attempt.reserved_micro
     )
+    Step.objects.filter(pk=attempt.step_id).update(state=State.READY, reason="", message="")
+    return attempt
 
 
 def a_flagged_image(batch) -> Asset:

@@ -22,6 +22,7 @@ from tests.jobs.views.situations import (
     a_script_at_its_gate,
     a_stuck_step,
     an_asset,
+    money_left_at_risk,
     workers_are_seen,
 )
 
@@ -32,7 +33,7 @@ VERBS = [
     "batch_cancel",
     "batch_priority",
     "batch_retry",
-    "batch_decide",
+    "batch_risk",
     "batch_release",
 ]
 
@@ -79,7 +80,7 @@ def test_a_stranger_finds_nothing(client, batch, name):
 @pytest.mark.parametrize("name", VERBS)
 def test_a_stranger_steers_nothing_and_a_viewer_may_not(client, batch, project, name):
     client.force_login(a_user(project=a_project()))
-    assert client.post(reverse(name, args=[batch.pk])).status_code == 404 or name == "batch_decide"
+    assert client.post(reverse(name, args=[batch.pk])).status_code == 404
     client.force_login(a_user(group="viewer", project=project))
     assert client.post(reverse(name, args=[batch.pk])).status_code == 403
     assert client.get(reverse("batch_detail", args=[batch.pk])).status_code == 200
@@ -347,16 +348,28 @@ def test_retry_of_one_cause_or_of_one_step(producer, batch):
     assert list(Step.objects.filter(state=State.ATTENTION)) == [third]
 
 
-def test_a_lost_answer_is_decided_by_a_person(producer, batch):
-    attempt = a_lost_answer(batch)
+def test_what_was_refused_is_not_retried_with_the_rest_and_what_was_declined_never(producer, batch):
+    refused = a_stuck_step(batch, position=1, reason=Reason.REJECTED, message="No such model.")
+    declined = a_stuck_step(batch, position=2, reason=Reason.CONTENT, message="Declined by policy.")
     text = page(producer, batch).content.decode()
-    assert "It may have cost up to $0.04" in text
-    producer.post(reverse("batch_decide", args=[batch.pk]), {"yes": attempt.step_id})
-    attempt.refresh_from_db()
-    assert attempt.cost_micro == 40_000
-    assert attempt.step.state == State.READY
-    answer = producer.post(reverse("batch_decide", args=[batch.pk]), {"no": attempt.step_id})
-    assert answer.status_code == 404, "it waits for nobody any more"
+    assert "failed</button>" not in text, "nothing can be retried as it is"
+    assert f'name="like" value="{declined.pk}"' not in text
+    assert "Edit the prompt" in text
+    assert "It was changed: ask again" in text
+    producer.post(reverse("batch_retry", args=[batch.pk]))
+    assert set(Step.objects.filter(batch=batch, state=State.ATTENTION)) == {refused, declined}
+    producer.post(reverse("batch_retry", args=[batch.pk]), {"like": refused.pk})
+    assert list(Step.objects.filter(batch=batch, state=State.ATTENTION)) == [declined]
+    assert producer.post(reverse("batch_retry", args=[batch.pk]), {"like": declined.pk}).status_code == 404
+
+
+def test_lost_answers_lead_to_the_page_where_they_are_decided(producer, batch):
+    for position in (1, 2):
+        lost = a_lost_answer(batch, position=position)
+    text = page(producer, batch).content.decode()
+    assert f"2 scripts</strong> · {lost.provider} never answered" in text
+    assert "It may have cost up to $0.08" in text
+    assert f'href="{reverse("decision_list")}?batch={batch.pk}"' in text
 
 
 def test_a_lost_answer_waits_for_its_decision_when_the_batch_is_cancelled(producer, batch):
@@ -365,15 +378,34 @@ def test_a_lost_answer_waits_for_its_decision_when_the_batch_is_cancelled(produc
     producer.post(reverse("batch_cancel", args=[batch.pk]), {"how": "everything"})
     assert [cause.step_id for cause in page(producer, batch).context["causes"]] == [lost.step_id]
     assert [need.batch for need in producer.get("/").context["needs"]] == [batch]
-    producer.post(reverse("batch_decide", args=[batch.pk]), {"yes": lost.step_id})
-    lost.refresh_from_db()
-    assert lost.cost_micro == 40_000
 
 
-def test_what_is_refused_becomes_a_message(producer, batch):
-    step = a_stuck_step(batch)
-    answer = producer.post(reverse("batch_decide", args=[batch.pk]), {"yes": step.pk}, follow=True)
-    assert said(answer) == ["This step does not wait for a decision about money."]
+# -- the risk allowance ------------------------------------------------------------------------------------------------
+
+
+def test_the_risk_allowance_and_what_it_has_used_are_shown(producer, batch):
+    money_left_at_risk(batch)
+    text = page(producer, batch).content.decode()
+    assert "$0.04 of $0.50" in text
+    assert "up to $0.10" in text
+    assert "by the site" in text
+
+
+@pytest.mark.parametrize(("given", "micro"), [("0.25", 250_000), ("$2", 2_000_000), ("0", 0), ("", None)])
+def test_the_risk_allowance_is_set_and_written_down(producer, batch, given, micro):
+    Batch.objects.filter(pk=batch.pk).update(risk_micro=7)
+    producer.post(reverse("batch_risk", args=[batch.pk]), {"dollars": given})
+    batch.refresh_from_db()
+    assert batch.risk_micro == micro
+    assert Decision.objects.get().kind == "allowance"
+
+
+@pytest.mark.parametrize("given", ["-1", "much", "NaN", "1e309", "Infinity", "1,5", "9999999999"])
+def test_an_allowance_that_is_no_amount_is_refused_with_a_sentence(producer, batch, given):
+    answer = producer.post(reverse("batch_risk", args=[batch.pk]), {"dollars": given}, follow=True)
+    assert said(answer) == ["An allowance is an amount in dollars, such as 0.50. 0: always ask a person."]
+    batch.refresh_from_db()
+    assert batch.risk_micro is None
 
 
 # -- the gate ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from jobs.intake import drafts
 from jobs.models import Membership, Review, StyleReference
 from tests.factories import a_batch, a_project, a_user
-from tests.jobs.views.situations import a_stuck_step
+from tests.jobs.views.situations import a_stuck_step, money_left_at_risk
 from tests.made_videos import a_picture, make, stored
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,10 @@ PAGES = {
     "batch_cancel": done("batch", PRODUCERS),
     "batch_priority": done("batch", PRODUCERS),
     "batch_retry": done("batch", PRODUCERS),
-    "batch_decide": done("batch", PRODUCERS),
+    "batch_risk": done("batch", PRODUCERS),
+    "decision_list": seen(),
+    "decision_make": done("", PRODUCERS),
+    "risk_settle": done("risk", PRODUCERS),
     "batch_release": done("batch", PRODUCERS),
     "batch_zip": seen("batch"),
     "batch_new": form("project", PRODUCERS),
@@ -93,7 +96,6 @@ PAGES = {
     "scene_edit": done("scene", PRODUCERS),
     "asset_choose": done("asset", PRODUCERS),
     "step_try_again": done("step", PRODUCERS),
-    "step_it_happened": done("step", PRODUCERS),
     "media_file": seen("asset"),
     "media_thumbnail": seen("asset"),
     "review_queue": seen(),
@@ -111,7 +113,7 @@ PAGES = {
     "password_change_done": seen(),
 }
 WITHOUT_SIGNING_IN = {"login"}
-NEEDS_MORE = {"voice_sample": {422}, "batch_decide": {404}}  # what even they are told who name nothing in the request
+NEEDS_MORE = {"voice_sample": {422}}  # what even they are told who name nothing in the request
 
 
 def patterns(found: list[URLPattern | URLResolver], *, within: str = "") -> dict[str, URLPattern]:
@@ -144,6 +146,7 @@ def a_world() -> dict[str, object]:
         "scene": video.scenes.first(),
         "asset": asset,
         "step": a_stuck_step(batch, position=2),
+        "risk": money_left_at_risk(a_batch("Why bread rises", project=project)),
         "draft": drafts.from_paste(project, name="", pasted="Why cats purr", by=member),
         "membership": Membership.objects.create(project=project, user=member),
         "reference": StyleReference.objects.create(project=project, name=name, sha256=sha256, width=64, height=36),

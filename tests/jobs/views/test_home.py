@@ -83,7 +83,8 @@ def test_everything_that_needs_a_person_has_its_one_action(producer, project):
     assert "2 scripts to read" in text
     assert "The studio has no voice for this." in text
     assert f'name="like" value="{step.pk}"' in text
-    assert f'href="{reverse("batch_detail", args=[lost.pk])}#vb-batch-needs"' in text
+    assert f'href="{reverse("decision_list")}?batch={lost.pk}"' in text
+    assert "1 needs a decision · $0.04 at risk" in text
     assert [need.batch for need in producer.get("/").context["needs"]][0] == gate, "most first"
 
 

@@ -236,17 +236,29 @@ def test_a_refused_step_is_said_and_tried_again(producer, project):
     assert "Somebody has already moved this step on." in text(answer)
 
 
-def test_a_lost_answer_that_happened_is_booked(producer, project):
+def test_a_lost_answer_leads_to_the_page_where_it_is_decided(producer, project):
     video = a_batch("Locks", project=project).videos.get()
     step = a_step_in_attention(video, Reason.DECISION)
-    attempt = an_attempt(step, outcome=Attempt.Outcome.UNKNOWN, reserved_micro=40_000)
+    an_attempt(step, outcome=Attempt.Outcome.UNKNOWN, reserved_micro=40_000)
     page = text(producer.get(url("video_detail", video)))
-    assert "It did happen: book its price" in page
+    assert f"{reverse('decision_list')}?batch={video.batch_id}#step-{step.pk}" in page
     assert "&lt;b&gt;View&lt;/b&gt;" in page, "the request as sent, harmless"
-    producer.post(url("step_it_happened", step))
-    attempt.refresh_from_db()
-    assert attempt.cost_micro == 40_000
-    assert Decision.objects.get().kind == Decision.Kind.IT_HAPPENED
+    assert producer.post(url("step_try_again", step)).status_code == 404, "it is about money"
+
+
+def test_what_was_declined_is_edited_and_not_tried_again(producer, video):
+    scene = video.scenes.get(position=1)
+    step = Step.objects.filter(video=video, scene=scene).first()
+    Step.objects.filter(pk=step.pk).update(
+        state=State.ATTENTION, reason=Reason.CONTENT, message="Declined by policy.", finished_at=None
+    )
+    page = text(producer.get(url("video_detail", video)))
+    assert "Edit the prompt" in page
+    assert url("step_try_again", step) not in page
+    answer = producer.post(url("step_try_again", step), follow=True)
+    assert "The same words would be declined again." in text(answer)
+    step.refresh_from_db()
+    assert step.state == State.ATTENTION
 
 
 def test_a_video_is_cancelled_and_only_once(producer, project):
