@@ -130,15 +130,21 @@ def fullest(limit: Limit, accepted: Sequence[float], amounts: Sequence[int]) -> 
     return most_in_a_window(accepted, limit.per_s, amounts), limit.most
 
 
-def allowed_in(limit: Limit, span_s: float) -> float:
-    """The most that anybody could have been let in within a span that begins with the first request."""
+def allowed_in(limit: Limit, first: float, last: float) -> float:
+    """The most that anybody could have been let in from the first accepted request to the last."""
     match limit.policy:
         case "bucket":
-            return (limit.capacity or limit.most) + span_s * limit.most / limit.per_s
+            return (limit.capacity or limit.most) + (last - first) * limit.most / limit.per_s
+        case "fixed":
+            return limit.most * _windows(first, last, limit.per_s)
         case "sliced":
-            most = per_slice(limit.most, limit.per_s, limit.slice_s)
-            return most * (math.floor(span_s / limit.slice_s) + 1)
-    return limit.most * (math.floor(span_s / limit.per_s) + 1)
+            return per_slice(limit.most, limit.per_s, limit.slice_s) * _windows(first, last, limit.slice_s)
+    return limit.most * (math.floor((last - first) / limit.per_s) + 1)
+
+
+def _windows(first: float, last: float, per_s: float) -> int:
+    """How many windows of the vendor's clock were touched."""
+    return math.floor(last / per_s) - math.floor(first / per_s) + 1
 
 
 def most_at_once(lives: Sequence[tuple[float, float | None]]) -> int:

@@ -79,7 +79,6 @@ def _window(limit: Limit, accepted: list[Row]) -> dict[str, Any]:
     moments = [request["at"] for request in accepted]
     amounts = [int(json.loads(request["counts"]).get(limit.unit, 0)) for request in accepted]
     most, allowed = fullest(limit, moments, amounts)
-    span_s = moments[-1] - moments[0] if moments else 0.0
     return {
         "unit": limit.unit,
         limit.unit: limit.most,
@@ -88,7 +87,7 @@ def _window(limit: Limit, accepted: list[Row]) -> dict[str, Any]:
         "allowed": allowed,
         "most": most,
         "used": sum(amounts),
-        "utilisation": sum(amounts) / allowed_in(limit, span_s),
+        "utilisation": sum(amounts) / allowed_in(limit, moments[0], moments[-1]) if moments else 0.0,
     }
 
 

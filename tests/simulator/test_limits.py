@@ -139,7 +139,14 @@ def test_by_its_own_count_no_gate_lets_in_more_than_its_limit(policy):
     taken = [now for now in (step / 37 for step in range(3000)) if not gate.admit(ONE, now=now)]
     most, allowed = fullest(limit, taken, [1] * len(taken))
     assert most == allowed == {"bucket": 7, "sliced": 2}.get(policy, 20)
-    assert len(taken) <= allowed_in(limit, taken[-1] - taken[0]) < len(taken) * 1.1
+    assert len(taken) <= allowed_in(limit, taken[0], taken[-1]) < len(taken) * 1.1
+
+
+def test_what_was_possible_depends_on_where_the_windows_of_the_clock_begin():
+    assert allowed_in(Limit(most=10, per_s=6, policy="fixed"), 5.9, 6.1) == 20
+    assert allowed_in(Limit(most=10, per_s=6, policy="fixed"), 0.1, 5.9) == 10
+    assert allowed_in(Limit(most=60, per_s=60, policy="sliced"), 0.5, 2.5) == 3
+    assert allowed_in(Limit(most=10, per_s=6), 5.9, 6.1) == 10
 
 
 def test_jobs_that_meet_end_to_start_do_not_overlap():
