@@ -50,7 +50,7 @@ def measure(runs: int) -> dict[str, Any]:
 def prompts(seed: int) -> list[str]:
     chance = Random(f"prompts {seed}")
     sizes = [chance.randint(LEAST, MOST) - OUTPUT for _ in range(COUNT)]
-    return [f"{n:05d} ".ljust(size * CHARACTERS_A_TOKEN - 4, "word ") for n, size in enumerate(sizes)]
+    return [f"{n:05d} ".ljust(size * CHARACTERS_A_TOKEN - 4, ".") for n, size in enumerate(sizes)]
 
 
 def engine_run(seed: int, begin_at: float = 0.0) -> Run:
