@@ -8,3 +8,4 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  # registers them; it needs the settings
+        from .engine import hooks  # noqa: F401  # listens to webhooks

@@ -9,9 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import headers as said
-from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
+from .exceptions import BadSignature, CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from .offer_spec import OfferSpec
-from .types import Accepted, Capability, Failed, Finished, Recovery, RemoteJob, Request, Running, VendorLimit
+from .types import (
+    Accepted,
+    Capability,
+    Failed,
+    Finished,
+    Recovery,
+    RemoteJob,
+    Request,
+    Running,
+    VendorLimit,
+    WebhookSaid,
+)
 
 if TYPE_CHECKING:
     import requests
@@ -37,6 +48,8 @@ class Adapter:
     offers: ClassVar[tuple[OfferSpec, ...]] = ()  # rows are made of them once; an admin's edits stay
     recovery: ClassVar[Mapping[Capability, Recovery]] = {}  # what is missing here is BLIND
     deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
+    calls_back: ClassVar[bool] = False  # sends webhooks: to request.callback_url, or to where its console says
+    webhook_secret_env: ClassVar[str] = ""  # the variable with the secret of their signature; "" when there is none
     can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
     token_slack: ClassVar[float] = 0.3  # by what share the vendor may count more input than a quarter of its characters
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up
@@ -105,6 +118,11 @@ class Adapter:
     @classmethod
     def has_listing(cls) -> bool:
         return cls.list_jobs is not Adapter.list_jobs
+
+    @classmethod
+    def read_webhook(cls, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> WebhookSaid:
+        """Verifies the bytes (webhook_signatures.py), raises BadSignature, and only then looks what it is about."""
+        raise BadSignature(f"{cls.label} signs nothing")
 
     @classmethod
     def recovery_of(cls, capability: Capability) -> Recovery:

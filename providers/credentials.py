@@ -11,18 +11,28 @@ from .base import Adapter
 
 
 def key_of(adapter: type[Adapter]) -> str:
-    """The key an adapter declares, "" when it is not set. NAME_FILE names a mounted secret file instead."""
-    if not adapter.key_env:
+    """The key an adapter declares, "" when it is not set."""
+    return _secret(adapter.key_env)
+
+
+def webhook_secrets_of(adapter: type[Adapter]) -> list[str]:
+    """The secrets of its webhooks, the old and the new one while they are changed: with a space in between."""
+    return _secret(adapter.webhook_secret_env).split()
+
+
+def _secret(name: str) -> str:
+    """NAME_FILE names a mounted secret file instead."""
+    if not name:
         return ""
-    path = os.environ.get(f"{adapter.key_env}_FILE", "")
+    path = os.environ.get(f"{name}_FILE", "")
     if not path:
-        return os.environ.get(adapter.key_env, "")
+        return os.environ.get(name, "")
     try:
         return Path(path).read_text().strip()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"{adapter.key_env}_FILE names {path}, which cannot be read ({error.strerror}). "
-            f"Correct the path or its permissions, or set {adapter.key_env} itself."
+            f"{name}_FILE names {path}, which cannot be read ({error.strerror}). "
+            f"Correct the path or its permissions, or set {name} itself."
         ) from error
 
 

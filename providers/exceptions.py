@@ -13,6 +13,10 @@ CallError
 from __future__ import annotations
 
 
+class BadSignature(Exception):
+    """A webhook that its vendor did not send, or not just now. The reason is for the log, not for the sender."""
+
+
 class CallError(Exception):
     """`message` is fit to show a user; `detail` (status, start of the body) is for the log. Keys are in neither."""
 

@@ -272,3 +272,21 @@ class Price(Selected):
             raise ValidationError({"micro": "A price is 0 or more. What costs nothing has the price 0."})
         if self.per == 0:
             raise ValidationError({"per": "A price is for 1 unit or more."})
+
+
+class WebhookEvent(models.Model):
+    """A webhook that was verified. Nothing of its body is kept: it is a hint to ask the vendor, and may hold keys."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE)
+    webhook_id = models.CharField(max_length=200)  # the same whenever it is sent again
+    external_id = models.CharField(max_length=200, blank=True, db_index=True)  # the job it is about, …
+    tag = models.CharField(max_length=40, blank=True, db_index=True)  # … or the attempt, by its address
+    received_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "webhook_id"], name="webhook_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} · {self.webhook_id}"

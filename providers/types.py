@@ -63,6 +63,7 @@ class Request:
     language: str = "en"
     seed: int = 0
     tag: str = ""  # our attempt; sent along wherever the vendor keeps it
+    callback_url: str = ""  # where the vendor is to call when it is done; "": nowhere
     extra: Mapping[str, Any] = field(default_factory=dict)  # passed straight through
 
 
@@ -134,6 +135,14 @@ class RemoteJob:
     units: Mapping[str, int] = field(default_factory=dict)
     billed: bool = True
     capability: Capability | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSaid:
+    """`external_id` is None where it is about no job that is over: nothing has to be asked then."""
+
+    webhook_id: str  # the same whenever it is sent again
+    external_id: str | None = None
 
 
 Answer = Accepted | Running | Finished | Failed

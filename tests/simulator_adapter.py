@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from providers import registry
+from providers import registry, webhook_signatures
 from providers.base import Adapter
 from providers.exceptions import Unknown
 from providers.types import (
@@ -23,6 +23,7 @@ from providers.types import (
     RemoteJob,
     Request,
     Running,
+    WebhookSaid,
 )
 
 URL_VARIABLE = "VIDBATCH_TEST_SIMULATOR"  # for the processes that a test starts
@@ -183,9 +184,29 @@ class SimJobs(_Simulated):
         self.call("DELETE", f"/v1/jobs/{external_id}")
 
 
+class SimHooks(SimJobs):
+    """As jobs are submitted and polled, and it calls back when one is over."""
+
+    slug = "sim_hooks"
+    label = "Simulator, with webhooks"
+    vendor = "hooks"
+    calls_back = True
+    webhook_secret_env = "SIM_HOOKS_SECRET"
+
+    def body(self, request: Request) -> dict[str, Any]:
+        return {**super().body(request), **({"callback_url": request.callback_url} if request.callback_url else {})}
+
+    @classmethod
+    def read_webhook(cls, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: float) -> WebhookSaid:
+        webhook_id = webhook_signatures.standard(headers, body, secrets, now)
+        job = json.loads(body)
+        over = job["status"] not in cls.RUNNING
+        return WebhookSaid(webhook_id=webhook_id, external_id=str(job["id"]) if over else None)
+
+
 def register_all(url: str = "") -> None:
     """Makes all known to this process, talking to the simulator at `url` (or the one in the environment)."""
     url = url or os.environ[URL_VARIABLE]
-    for adapter in (SimInstant, SimKeyed, SimJobs):
+    for adapter in (SimInstant, SimKeyed, SimJobs, SimHooks):
         adapter.base_url = f"{url}/{adapter.vendor}"
         registry.register(adapter)

@@ -87,6 +87,18 @@ def origins(name: str) -> list[str]:
     return read(name, [], parse, "a list of addresses like https://videos.example.org,https://example.org")
 
 
+def address(name: str) -> str:
+    """Without a slash at its end."""
+
+    def parse(raw: str) -> str:
+        parts = urlsplit(raw)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(raw)
+        return raw.rstrip("/")
+
+    return read(name, "", parse, "an address like https://videos.example.org")
+
+
 def time_zone(name: str, default: str) -> str:
     def parse(raw: str) -> str:
         return ZoneInfo(raw).key

@@ -42,6 +42,7 @@ DEBUG = env.yes_or_no("VIDBATCH_DEBUG", False)
 SECRET_KEY = env.text("VIDBATCH_SECRET_KEY") or load_or_create(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env.names("VIDBATCH_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("VIDBATCH_ORIGINS")
+PUBLIC_URL = env.address("VIDBATCH_PUBLIC_URL")  # where vendors reach the site; "": none is asked to call back
 PORT = env.whole_number("VIDBATCH_PORT", 8000, least=1, most=65535)
 HTTPS = env.yes_or_no("VIDBATCH_HTTPS", False)  # behind a proxy that speaks https
 

@@ -7,7 +7,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,10 +16,10 @@ from typing import Any
 import requests
 from django.conf import settings
 
-from providers import credentials, downloads, registry, wire
+from providers import callbacks, credentials, downloads, registry, wire
 from providers.base import Adapter
 from providers.exceptions import CallError, HeldBack, NotSent, RateLimited, Unknown
-from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Running, VendorLimit
+from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Request, Running, VendorLimit
 
 from .failpoints import failpoint
 from .requests import CLOCK_SKEW, Ticket
@@ -88,7 +88,7 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
             failpoint("mid_render")
         failpoint("before_send")
         until = monotonic() + adapter.deadline_of(ticket.request.capability)
-        answer = adapter.submit(ticket.request)
+        answer = adapter.submit(_with_callback(ticket.request, type(adapter)))
         failpoint("after_send_before_record")
         return told(adapter, answer, until=until)
 
@@ -98,6 +98,11 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     for adapter in told_by:
         result |= {"limits": adapter.limits, "nonsense": adapter.nonsense, "delay_s": wire.delay_s()}
     return Answer(ticket=ticket, on_wire_at=left[0] if left else None, ended_at=datetime.now(UTC), **result)
+
+
+def _with_callback(request: Request, adapter: type[Adapter]) -> Request:
+    url = callbacks.url_for(adapter, request.tag)
+    return replace(request, callback_url=url) if url else request
 
 
 def _wait_for(ticket: Ticket) -> datetime:

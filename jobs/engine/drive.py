@@ -26,7 +26,7 @@ from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
-from . import asking, calls, checking, reconcile, recovery, settle, sweep, taking, worker
+from . import asking, calls, checking, hooks, reconcile, recovery, settle, sweep, taking, worker
 from .claim import claim
 from .failpoints import failpoint
 from .housekeeping import Housekeeping
@@ -45,6 +45,7 @@ ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
+HOOK_EVERY_S = 0.05  # one indexed question whether a webhook made a job due
 
 
 def now_utc() -> datetime:
@@ -77,6 +78,7 @@ class Drive:
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects: list[tuple[str, str]] = []
+        self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
         self.began = clock()  # the last round: what became due since then has not been looked at
         self._looked = float("-inf")
 
@@ -162,7 +164,7 @@ class Drive:
         """True when something was begun or booked."""
         self.house.keep()
         begun = self._begin() if claiming else 0
-        found = self.pool.gather(self._nap_s(busy=bool(begun)))
+        found = self._wait(busy=bool(begun))
         self._book(found)
         return bool(begun or found)
 
@@ -362,6 +364,17 @@ class Drive:
             self.retry_at.clear()  # places are free again
             if self.spill:
                 self.spill.booked()
+
+    def _wait(self, *, busy: bool) -> dict[str, list[Any]]:
+        """For results, or for the next moment that is known. Where webhooks may come, they are looked for often."""
+        ends_at = monotonic() + self._nap_s(busy=busy)
+        while True:
+            left_s = ends_at - monotonic()
+            if not self.awaits_hooks or left_s <= HOOK_EVERY_S:
+                return self.pool.gather(max(0.0, left_s))
+            found = self.pool.gather(HOOK_EVERY_S)
+            if found or hooks.some_job_is_due(self.clock()):
+                return found
 
     def _nap_s(self, *, busy: bool) -> float:
         if busy:

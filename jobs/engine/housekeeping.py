@@ -16,7 +16,7 @@ from jobs.metrics.counting import close_days
 from jobs.models import Chore, IntakeDraft, Notice, Worker
 from providers import downloads
 
-from . import budgets, recovery, settle, sweep
+from . import budgets, hooks, recovery, settle, sweep
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Housekeeping:
         """Every hour, and by one drive alone."""
         if Chore.take("clear up", HOURLY, now := self.clock()):
             IntakeDraft.sweep(now)
+            hooks.forget_old(now)
             downloads.sweep_temp(Path(settings.MEDIA_ROOT))
             close_days(now, most=DAYS_AT_ONCE)
 

@@ -28,6 +28,7 @@ LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll
 SHARED = 0.1  # more polls for each further job that is asked in the same call …
 MOST_SHARED = 1.4  # … up to so many times as many
 HOOK_S = 60.0  # to wait for the first webhook of all
+HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
 
 
@@ -37,16 +38,19 @@ def like(request: Request) -> str:
 
 def first_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", hooked: bool = False) -> datetime:
     """When it could be done at the earliest; with a webhook to come, when nearly all are done."""
-    if not (hooked and lane.hooks_missed < HOOKS_TO_MISS):
-        return next_poll(lane, attempt, now, kind=kind)
-    plan = _plan(lane, kind)
-    return _started(attempt) + timedelta(seconds=plan.slowest_s if plan else HOOK_S)
+    if hooked and lane.hooks_missed < HOOKS_TO_MISS:
+        return _started(attempt) + timedelta(seconds=_hooked_until_s(_plan(lane, kind)))
+    return next_poll(lane, attempt, now, kind=kind)
 
 
-def next_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", together: int = 1) -> datetime:
+def next_poll(
+    lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", together: int = 1, hooked: bool = False
+) -> datetime:
     """`together`: so many jobs were asked in one call."""
     age_s = max(0.0, (now - _started(attempt)).total_seconds())
     plan = _plan(lane, kind, together=together)
+    if hooked and lane.hooks_missed < HOOKS_TO_MISS and age_s < (until_s := _hooked_until_s(plan)):
+        return now + timedelta(seconds=min(until_s - age_s, max(1.0, HOOK_SHARE * until_s)))
     first_s = max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s)
     step_s = plan.next_age(age_s) - age_s if plan else first_s
     if plan is None or age_s > plan.fastest_s:
@@ -59,8 +63,7 @@ def learn(lane: Lane, attempt: Attempt, ended: datetime, *, kind: str = "", hook
     age_s = max(0.0, (ended - _started(attempt)).total_seconds())
     plan = _plan(lane, kind)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
-        limit_s = plan.slowest_s if plan else HOOK_S
-        if age_s >= limit_s:
+        if age_s >= _hooked_until_s(plan):
             lane.hooks_missed += 1
             return  # nobody had asked before: it may have ended at any time
         seconds = age_s
@@ -81,6 +84,10 @@ def _between(plan: Plan | None, age_s: float) -> float:
     if before_s <= plan.fastest_s:
         return min(age_s, LOOKED_TOO_LATE * plan.fastest_s)
     return (before_s + age_s) / 2
+
+
+def _hooked_until_s(plan: Plan | None) -> float:
+    return plan.slowest_s if plan else HOOK_S
 
 
 def keep(lane: Lane) -> None:

@@ -20,7 +20,7 @@ from providers.exceptions import CallError, HeldBack, NotSent, OutOfCredit, Rate
 from providers.models import Lane, Price, Provider
 from providers.types import Capability, Recovery
 
-from . import assets, books, oddities, polling
+from . import assets, books, hooks, oddities, polling
 from .calls import Answer
 from .failpoints import failpoint
 from .lanes import News
@@ -68,6 +68,7 @@ class _Batch:
         self.groups: dict[tuple[Any, ...], list[Step]] = {}
         self.each: list[tuple[Any, ...]] = []  # (links, message, pk) of steps
         self.polls: list[tuple[datetime, int]] = []  # (when to ask next, pk) of steps that run
+        self.called_back: set[int] = set()  # attempts whose webhook came before the answer to their submit
         self.learned: dict[int, Lane] = {}  # lanes that know more of how long jobs take
         self.touched: set[int] = set()  # videos whose plan may change
         self.news = News(now)  # of lanes
@@ -136,6 +137,7 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
     beside = {"price": Price.objects.all(), "lane": Lane.objects.all(), "provider": Provider.objects.all()}
     attempts = {attempt.pk: attempt for attempt in light(wanted, READ_OF_ATTEMPT, beside)}
     batch = _Batch(now)
+    batch.called_back = hooks.came_before(answers)
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
         attempt.on_wire_at = attempt.on_wire_at or answer.on_wire_at
@@ -168,17 +170,21 @@ def _is_only_accepted(answer: Answer, step: Step) -> bool:
 
 def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
     """Accepted, or still at it: the job needs no owner, only a next moment."""
+    kind, hooked = polling.like(answer.ticket.request), hooks.is_expected(answer.ticket.slug)
     if step.state == State.CLAIMED:
         batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
         batch.go(step, State.RUNNING)
         batch.news.of(attempt).accepted = True
-        when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
+        when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
+        if attempt.pk in batch.called_back:
+            when = batch.now
     elif answer.ticket.cancel and polling.is_too_old(attempt, batch.now):
         _give_up(batch, step, attempt, "It was still running")
         return
     else:
-        kind = polling.like(answer.ticket.request)
-        when = polling.next_poll(attempt.lane, attempt, answer.ended_at, kind=kind, together=answer.together)
+        when = polling.next_poll(
+            attempt.lane, attempt, answer.ended_at, kind=kind, together=answer.together, hooked=hooked
+        )
     if answer.unknown_status:
         oddities.unknown_status(attempt.lane, answer.unknown_status, batch.now)
     batch.polls.append((when, step.pk))
@@ -200,7 +206,8 @@ def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) 
     batch.moves += books.settled(attempt, step.batch, micro)
     batch.news.of(attempt).worked = True
     if step.state == State.RUNNING:
-        polling.learn(attempt.lane, attempt, answer.ended_at, kind=polling.like(answer.ticket.request))
+        kind, hooked = polling.like(answer.ticket.request), hooks.is_expected(answer.ticket.slug)
+        polling.learn(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
         batch.learned[attempt.lane_id] = attempt.lane
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)

@@ -1,0 +1,7 @@
+"""News that goes up: who listens is nobody's business here."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+webhook_arrived = Signal()  # event: WebhookEvent; sent in the transaction that stores it
