@@ -127,9 +127,9 @@ class Clock:
         """Another process has put it there: it is seen a little later, or with the next thing that happens here."""
         order = self.groups[step].order
         if order.width is not None:
-            self._after(self._seen_after(self.market.beats), TURN, step)
+            self._after(self.plain.pickup_s, TURN, step)
             return
-        desk, at = self.market.desk_of[self.kit[step].lane.number], self.now + self._seen_after(self.market.beats)
+        desk, at = self.market.desk_of[self.kit[step].lane.number], self.now + self.plain.pickup_s
         if at < desk.wakes_at:
             desk.wakes_at = at
             heappush(self.events, (at, -1 - (desk.number << 1)))
@@ -146,11 +146,6 @@ class Clock:
             heappush(order.turn, entry)
         else:
             heappush(self.kit[step].lane.heaps[order.number], entry)
-
-    def _seen_after(self, beats: float) -> float:
-        """A drive looks up with each thing that happens to it, and now and then by itself."""
-        alone = self.plain.pickup_s
-        return alone / (1.0 + alone * max(0.0, beats))
 
     def _turn(self, step: int) -> None:
         self._next_turn(self.groups[step].order)
@@ -227,8 +222,6 @@ class Clock:
             lane.pool.free -= wide
         if group.order.width is None:
             group.order.out += 1
-        self.market.beats += kit.beats
-        self.market.files += kit.files
         sent = now
         for number, units in kit.uses:
             sent = max(sent, self.market.meters[number].take(units * n, now))
@@ -248,8 +241,6 @@ class Clock:
         wide = 1 if order.width is not None else lane.wide
         desk.out -= wide
         lane.out -= wide
-        self.market.beats -= kit.beats
-        self.market.files -= kit.files
         missed = self.luck.failing(n, kit.misses) if kit.misses else 0
         if order.number == 0:
             self.run_.calls[kit.stage] = self.run_.calls.get(kit.stage, 0) + n
@@ -264,7 +255,7 @@ class Clock:
             self._next_turn(order)
         else:
             times = n if order.width is not None else 1
-            self._after((kit.fetch_s + self._seen_after(self.market.files)) * times, STORED, step)
+            self._after(kit.after_s * times, STORED, step)
         self._claim(desk)
 
     def _stored(self, step: int) -> None:
@@ -295,10 +286,10 @@ class Clock:
         return 1 if self.groups[step].order.width is not None else self.check_wide
 
     def _checked(self, step: int) -> None:
-        kit, order = self.kit[step], self.groups[step].order
+        kit, order, n = self.kit[step], self.groups[step].order, self.size[step]
         self._free(self.market.places, self._looked_at(step))
         order.out -= 1
-        failed = self.luck.failing(self.size[step], kit.fails) if kit.fails else 0
+        failed = self.luck.failing(n, kit.fails) if kit.fails else 0
         if failed and self.round[step] <= kit.tries:
             self.round[step] += 1
             self.size[step] = failed
@@ -306,7 +297,7 @@ class Clock:
         else:
             self._done(step)
         if order.turn:
-            self._after(self._seen_after(self.market.beats), TURN, step)
+            self._after(self.plain.pickup_s * n, TURN, step)
 
     def _done(self, step: int) -> None:
         group, place = self.groups[step], self.places[step]
@@ -365,6 +356,4 @@ class Clock:
         if kit.lane.pool is not None:
             kit.lane.pool.free -= wide
         order.out += 1
-        self.market.beats += kit.beats
-        self.market.files += kit.files
         self._after(kit.durations.draw(self.groups[step].n) * self.luck.coin.random(), CALLED, step)

@@ -15,8 +15,6 @@ from .luck import Durations, Luck
 from .plain import Measured, Plain, VideoPlan
 from .road import Road
 
-POLLS = 12  # of a job at a vendor, about
-
 
 class CannotForecast(Exception):
     """The sentence says what stands in the way and who can change it."""
@@ -30,13 +28,11 @@ class Kit:
     micro: int
     exact: bool
     durations: Durations
-    fetch_s: float
+    after_s: float
     check_s: float
     fails: float  # share of files
     misses: float  # share of calls
     tries: int  # new ones by itself, when a file fails
-    beats: float  # ends and polls in a second, while it is out
-    files: float  # ends in a second
 
 
 class Kits:
@@ -61,22 +57,19 @@ class Kits:
         price = self.plain.price_of(offer)
         durations, fails, misses = self._chances(stage, offer, measured)
         meters = [n for n, quota in enumerate(self.plain.quotas) if quota.matches(offer)]
-        lane, mean = self.market.lanes[offer.lane_id], max(durations.mean, 0.001)
         uses = {n: units.get(self.plain.quotas[n].unit, 0) for n in meters}
         return Kit(
-            lane=lane,
+            lane=self.market.lanes[offer.lane_id],
             stage=stage,
             uses=tuple((n, need) for n, need in uses.items() if need),
             micro=money.bill(price, units) if price else 0,
             exact=bool(price and price.unit in money.EXACT),
             durations=durations,
-            fetch_s=measured.fetch_s,
+            after_s=measured.after_s,
             check_s=measured.check_s,
             fails=fails,
             misses=misses,
             tries=settings.auto_retries,
-            beats=0.0 if lane.pool is self.market.places else (1 if lane.facts.holds_thread else POLLS) / mean,
-            files=1 / mean,
         )
 
     def _chances(self, stage: str, offer: OfferFacts, measured: Measured) -> tuple[Durations, float, float]:

@@ -53,8 +53,6 @@ class Market:
         self.meters = [Meter(quota.window, quota.used) for quota in plain.quotas]
         self.lanes: dict[int, Lane] = {}
         self.desk_of: list[Desk] = []
-        self.beats = 0.0  # things that happen to who calls, in a second
-        self.files = 0.0  # … and to who checks
         for number, facts in enumerate(plain.lanes):
             desk = by_id[facts.provider_id]
             pool = self.places if desk.facts.is_here else self.threads if facts.holds_thread else None

@@ -75,7 +75,7 @@ class Measured:
     """What steps of a stage were like: the last ones."""
 
     durations: tuple[float, ...] = ()  # of calls, from the wire to the moment the end is known; () = never measured
-    fetch_s: float = 0.0  # from there to the stored file
+    after_s: float = 0.0  # from there until its file is looked at: fetched, stored, seen by who checks
     check_s: float = 0.0
     calls: int = 0
     missed: int = 0  # that brought nothing and were made again
@@ -116,7 +116,7 @@ class Plain:
     others: tuple[Order, ...] = ()
     threads: int = 32
     places: int = 2  # for checks and renders
-    pickup_s: float = 0.25  # until another process sees that something is to be done
+    pickup_s: float = 0.25  # until a step that may start is seen by who calls
 
     def measured_of(self, stage: str, offer_id: int) -> Measured:
         return self.measured.get((stage, offer_id)) or self.measured.get((stage, None)) or Measured()

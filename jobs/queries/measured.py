@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
@@ -18,8 +18,17 @@ from providers.models import Lane
 LAST_CALLS = 200  # of each lane
 LAST_FILES = 100  # of each kind
 CHECK_GUESS_S = 0.5
+SEEN_S = 0.25  # half of the drive's LOOK_EVERY_S: the mean time until another process notices
 Outcome = Attempt.Outcome
 MADE = Q(outcome=Outcome.ACCEPTED, message="") | Q(outcome=Outcome.ADOPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    passed: bool
+    checked_s: float
+    stored_s: float  # from the end of its call
+    waited_s: float  # from there to the end of its check, without the check itself
 
 
 @dataclass(slots=True)
@@ -43,16 +52,16 @@ def measured_of(lanes: Iterable[Lane]) -> dict[tuple[str, int | None], Measured]
     return found
 
 
-def _measured(calls: _Calls, files: Collection[tuple[bool, float, float]]) -> Measured:
-    took = [seconds for _, seconds, _ in files if seconds]
+def _measured(calls: _Calls, files: Sequence[File]) -> Measured:
+    took = [file.checked_s for file in files if file.checked_s]
     return Measured(
         durations=tuple(calls.durations),
-        fetch_s=median(fetched for _, _, fetched in files) if files else 0.0,
+        after_s=_after_s(files),
         check_s=fmean(took) if took else CHECK_GUESS_S,
         calls=calls.all,
         missed=calls.all - len(calls.durations),
         judged=len(files),
-        failed=sum(not passed for passed, _, _ in files),
+        failed=sum(not file.passed for file in files),
         units={unit: fmean(counts) for unit, counts in calls.units.items()},
     )
 
@@ -80,17 +89,37 @@ def _calls(lanes: Iterable[Lane]) -> dict[tuple[str, int | None], _Calls]:
     return found
 
 
-def _files() -> dict[str, list[tuple[bool, float, float]]]:
-    """(passed, seconds of its check, seconds from the end of its call to the stored file) by kind."""
-    judged = Asset.objects.exclude(inspection=None).exclude(step=None)
+def _after_s(files: Sequence[File]) -> float:
+    """A long wait is one for places, and those are counted for themselves."""
+    if not files:
+        return SEEN_S
+    return median(file.stored_s for file in files) + min(2 * SEEN_S, median(file.waited_s for file in files))
+
+
+def _files() -> dict[str, list[File]]:
+    judged = Asset.objects.exclude(inspection=None).exclude(step__finished_at=None)
     last = Q(pk__in=[])
     for stage in Stage:
         last |= Q(pk__in=judged.filter(kind=stage).order_by("-pk").values("pk")[:LAST_FILES])
     rows = judged.filter(last).annotate(ended_at=Max("step__attempts__ended_at"))
-    found: dict[str, list[tuple[bool, float, float]]] = defaultdict(list)
-    for kind, passed, took, stored_at, ended_at in rows.values_list(
-        "kind", "inspection__passed", "checked_s", "created_at", "ended_at"
+    found: dict[str, list[File]] = defaultdict(list)
+    for kind, passed, took, stored_at, done_at, ended_at in rows.values_list(
+        "kind", "inspection__passed", "checked_s", "created_at", "step__finished_at", "ended_at"
     ):
-        fetched = (stored_at - ended_at).total_seconds() if ended_at else 0.0
-        found[kind].append((passed, took, max(0.0, fetched)))
+        stored_s = (stored_at - ended_at).total_seconds() if ended_at else 0.0
+        waited_s = (done_at - stored_at).total_seconds() - took
+        found[kind].append(
+            File(passed=passed, checked_s=took, stored_s=max(0.0, stored_s), waited_s=max(0.0, waited_s))
+        )
     return found
+
+
+def pickup_s_of(lanes: Iterable[Lane]) -> float:
+    """Until a step that may start is on its way: what a quarter of the last ones took at most, whom nothing held."""
+    last = Q(pk__in=[])
+    for lane in lanes:
+        mine = Attempt.objects.filter(provider=lane.provider_id, lane=lane.pk).exclude(ended_at=None)
+        last |= Q(pk__in=mine.order_by("-ended_at").values("pk")[:LAST_CALLS])
+    rows = Attempt.objects.filter(last, no=1).exclude(on_wire_at=None).values_list("on_wire_at", "step__created_at")
+    waits = sorted((at - since).total_seconds() for at, since in rows)
+    return min(2 * SEEN_S, max(0.0, waits[len(waits) // 4])) if waits else SEEN_S

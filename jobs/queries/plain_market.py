@@ -11,7 +11,7 @@ from django.db.models import Count, Sum
 from jobs.advance import offers_on_sale
 from jobs.forecast import LaneFacts, Order, Plain, PriceFacts, ProviderFacts, QuotaFacts
 from jobs.models import Attempt, Worker
-from jobs.queries.measured import measured_of
+from jobs.queries.measured import measured_of, pickup_s_of
 from jobs.queries.workers import MEDIA, UNSEEN
 from providers import registry
 from providers.base import Adapter
@@ -27,7 +27,6 @@ WORDS = {
     "moderation": "Moderation",
     "render": "Renders",
 }
-PICKUP_S = 0.25  # half of the drive's LOOK_EVERY_S: the mean time until another process notices
 
 
 def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Plain:
@@ -47,7 +46,7 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
         measured=measured_of(used),
         threads=threads,
         places=places,
-        pickup_s=PICKUP_S,
+        pickup_s=pickup_s_of(used),
     )
 
 

@@ -102,6 +102,7 @@ def test_durations_misses_and_failures_are_those_measured(batch):
         an_attempt(step, at=now - timedelta(seconds=60), seconds=seconds, characters=80)
     an_attempt(step, at=now - timedelta(seconds=60), message="It failed.")
     an_attempt(step, at=now - timedelta(seconds=60), outcome="rejected", http_status=429)
+    Step.objects.filter(pk=step.pk).update(finished_at=now + timedelta(seconds=1))
     for failed in ((), ("image.not_blank",)):
         file = a_judged_file(step, at=now, failed=failed)
         Asset.objects.filter(pk=file.pk).update(checked_s=0.7)
@@ -109,8 +110,18 @@ def test_durations_misses_and_failures_are_those_measured(batch):
     assert sorted(facts.durations) == pytest.approx([8, 10, 12])
     assert (facts.calls, facts.missed, facts.judged, facts.failed) == (4, 1, 2, 1)
     assert facts.check_s == pytest.approx(0.7)
+    assert facts.after_s == pytest.approx(48 + 0.3)  # the last call ended 48 s before its file was there
     assert facts.units == {"characters": 80}
     assert measured(batch, "clip").durations == ()
+
+
+def test_the_wait_until_a_step_is_seen_is_measured_where_nothing_held_it(batch):
+    assert plain().pickup_s == 0.25
+    now = timezone.now()
+    for ago, waited in ((40, 0.1), (30, 0.2), (20, 60.0), (10, 90.0)):
+        step = a_step(batch, stage="image", created_at=now - timedelta(seconds=ago + waited))
+        an_attempt(step, at=now - timedelta(seconds=ago), no=1)
+    assert plain().pickup_s == pytest.approx(0.2)
 
 
 def test_only_the_last_calls_of_each_lane_count(batch, monkeypatch):

@@ -9,7 +9,7 @@ from jobs.forecast.clock import Clock
 from jobs.forecast.luck import Luck
 from jobs.settings_types import STRATEGIES
 from jobs.states import STAGE_NUMBER, Stage
-from tests.jobs.forecast.situations import SECONDS, a_market, a_quota, an_order
+from tests.jobs.forecast.situations import SECONDS, STAGES, a_market, a_quota, an_order
 
 
 def run(plain, strategy="pipelined", *, grain=1, seed=1, **values):
@@ -30,8 +30,9 @@ def test_one_video_takes_its_longest_way():
 
 
 def test_every_file_is_checked_and_every_step_noticed():
-    told = run(a_market(check_s=1.0, pickup_s=0.5))
-    assert told.finish_s == pytest.approx(10 + 12 + 90 + 8 + 4 * 1.0 + 7 * 0.5, abs=0.1)
+    measured = dict.fromkeys(STAGES, {"after_s": 0.25})
+    told = run(a_market(check_s=1.0, pickup_s=0.5, measured=measured))
+    assert told.finish_s == pytest.approx(10 + 12 + 90 + 8 + 4 * 1.25 + 3 * 0.5)
 
 
 def test_a_cap_lets_so_many_run_at_once():
