@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Field, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from .models import Lane, Offer, Price, Provider, Quota
+from .models import NOTHING, Lane, Offer, Price, Provider, Quota
+
+SPANS: dict[float, str] = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+STOPS = "{} is set to 0 calls at once: that stops it. Set 1 or more, or leave it empty for no cap."
+UNLIMITED = "Nothing limits {}: it has no quota and no cap. As many calls go out at once as there are threads for them."
 
 
-class Kept(admin.ModelAdmin[Provider]):
+class Kept(admin.ModelAdmin[Any]):
     """Rows that history points at: switched off, never deleted."""
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
@@ -23,6 +29,11 @@ class ProviderAdmin(Kept):
     list_editable = ("enabled", "paused", "max_in_flight")
     fields = ("slug", "label", "enabled", "paused", "pause_reason", "max_in_flight", "options")
     readonly_fields = ("slug",)
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: object, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.max_in_flight == 0:
+            messages.warning(request, STOPS.format(obj))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # a provider comes with its adapter: manage.py sync_providers
@@ -38,26 +49,93 @@ class OfferAdmin(Kept):
 
 @admin.register(Lane)
 class LaneAdmin(Kept):
-    list_display = ("__str__", "max_in_flight", "paused", "paused_until", "pause_reason", "fastest_s", "slowest_s")
+    list_display = (
+        "__str__",
+        "max_in_flight",
+        "paused",
+        "limited_by",
+        "learned",
+        "paused_until",
+        "pause_reason",
+        "fastest_s",
+        "slowest_s",
+    )
     list_editable = ("max_in_flight", "paused")
     list_filter = ("provider", "capability")
     list_select_related = ("provider", "offer__provider")
-    fields = ("provider", "capability", "offer", "max_in_flight", "paused", "pause_reason")
+    fields = ("provider", "capability", "offer", "max_in_flight", "jitter_s", "paused", "pause_reason")
+    actions = ("forget",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
+        return super().get_queryset(request).prefetch_related("provider__quota_set")
+
+    @admin.display(description="limited by")
+    def limited_by(self, lane: Lane) -> str:
+        limits = [str(quota) for quota in lane.provider.quota_set.all() if quota.covers(lane)]
+        if lane.max_in_flight == 0:
+            return "set to 0 at once, which stops it"
+        return ", ".join(limits) or ("no quota" if lane.has_cap else "nothing: no quota and no cap")
+
+    @admin.display(description="learned")
+    def learned(self, lane: Lane) -> str:
+        """What it has learned of its vendor, in words."""
+        words = [
+            f"keeps {lane.guard_s:.3g} s of distance" if lane.guard_s else "",
+            "no bursts" if lane.paced else "",
+            f"{lane.failures_in_row} failures in a row" if lane.broken_until else "",
+        ]
+        return ", ".join(word for word in words if word) or "–"
+
+    def save_model(self, request: HttpRequest, obj: Lane, form: object, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.max_in_flight == 0:
+            messages.warning(request, STOPS.format(obj))
+        elif not obj.has_cap and not any(quota.covers(obj) for quota in Quota.objects.filter(provider=obj.provider)):
+            messages.warning(request, UNLIMITED.format(obj))
+
+    @admin.action(description="Forget what was learned: distance, even pace, failures")
+    def forget(self, request: HttpRequest, lanes: QuerySet[Lane]) -> None:
+        lanes.update(guard_s=0.0, paced=False, paced_times=0, failures_in_row=0, broken_until=None, broken_times=0)
+        messages.success(request, "Forgotten. It is learned anew from the next answers on.")
 
 
 @admin.register(Quota)
 class QuotaAdmin(admin.ModelAdmin[Quota]):
-    list_display = ("provider", "capability", "offer", "amount", "unit", "window_s", "in_words")
+    list_display = ("provider", "capability", "offer", "amount", "unit", "window_s", "in_words", "vendor_says")
     list_editable = ("amount", "unit", "window_s")
     list_display_links = ("in_words",)
     list_filter = ("provider", "capability")
     list_select_related = ("provider", "offer__provider")
-    fields = ("provider", "capability", "offer", "amount", "unit", "window_s")
+    fields = ("provider", "capability", "offer", "amount", "unit", "window_s", "strict")
+    actions = ("forget",)
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "amount":
+            kwargs["error_messages"] = {"min_value": NOTHING}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    @admin.display(description="the vendor says")
+    def vendor_says(self, quota: Quota) -> str:
+        if quota.learned_amount is None or quota.learned_at is None:
+            return "–"
+        return f"{quota.learned_amount:,}, on {timezone.localtime(quota.learned_at):%d %b %H:%M}; that is obeyed"
+
+    @admin.action(description="Forget what the vendor said of them")
+    def forget(self, request: HttpRequest, quotas: QuerySet[Quota]) -> None:
+        quotas.update(learned_amount=None, learned_at=None, others_units=0, others_at=None)
+        messages.success(request, "Forgotten. A lower limit that the vendor tells again is obeyed again.")
+
+    def save_model(self, request: HttpRequest, obj: Quota, form: object, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        for other in Quota.objects.filter(provider=obj.provider, unit=obj.unit).exclude(pk=obj.pk):
+            if idle := obj.never_reached(other):
+                messages.warning(request, f"{idle[0]} is never reached: {idle[1]} ends it before.")
 
     @admin.display(description="means")
     def in_words(self, quota: Quota) -> str:
-        names: dict[float, str] = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
-        window = names.get(quota.window_s, f"{quota.window_s:g} s")
+        window = SPANS.get(quota.window_s, f"{quota.window_s:g} s")
+        if quota.amount == 1 and quota.window_s not in SPANS:
+            return f"{quota.unit} at least {quota.window_s:g} s apart"
         return f"at most {quota.amount:,} {quota.unit} in any {window}"
 
 

@@ -15,6 +15,7 @@ from .limits import LONG_S
 from .types import Capability
 
 SHORTEST_S, LONGEST_S = 0.1, 31 * 86_400.0
+NOTHING = "A quota of nothing stops every call. Write at least 1, or pause the lane instead."
 TWICE = "There is a quota for the same calls, unit and window already. Change the amount of that one instead."
 CAPABILITIES = [(capability.value, capability.value.capitalize()) for capability in Capability]
 
@@ -140,6 +141,10 @@ class Lane(Selected):
     def __str__(self) -> str:
         return f"{self.provider} · {self.capability}" + (f" · {self.offer.name}" if self.offer else "")
 
+    @property
+    def has_cap(self) -> bool:
+        return self.max_in_flight is not None or self.provider.max_in_flight is not None
+
 
 class Quota(Selected):
     """So many requests, images, tokens or characters a window: an attempt counts against every one that matches."""
@@ -152,9 +157,7 @@ class Quota(Selected):
 
     unit = models.CharField(max_length=12, choices=Unit, default=Unit.REQUESTS)
     amount = models.PositiveIntegerField(
-        validators=[
-            MinValueValidator(1, "A quota of nothing stops every call. Write at least 1, or pause the lane instead.")
-        ],
+        validators=[MinValueValidator(1, NOTHING)],
         help_text="How many units in one window. 1 request in a window of 0.5 s keeps calls half a second apart.",
     )
     window_s = models.FloatField(
@@ -198,6 +201,13 @@ class Quota(Selected):
         """Calls of this lane may count against it."""
         same = "" in (self.capability, lane.capability) or self.capability == lane.capability
         return same and (None in (self.offer_id, lane.offer_id) or self.offer_id == lane.offer_id)
+
+    def never_reached(self, other: Quota) -> tuple[Quota, Quota] | None:
+        """(the one without effect, the one that is always first), where one of two for the same calls is so."""
+        if (self.capability, self.offer_id) != (other.capability, other.offer_id):
+            return None
+        short, long = sorted((self, other), key=lambda quota: quota.window_s)
+        return (short, long) if short.amount > long.amount else None
 
     @property
     def granted(self) -> int:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.models import Attempt
+from jobs.models import COUNTS, Attempt
 from providers.exceptions import RateLimited
 from providers.limits import break_s, is_broken, learned_guard
 from providers.models import Lane
 from providers.types import VendorLimit
 
 from . import hearing, refusals
-from .meters import COUNTS, recount, units_of
+from .meters import recount, units_of
 
 log = logging.getLogger(__name__)
 MINUTE = timedelta(seconds=60)

@@ -10,17 +10,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from django.db.models import F, Q, Sum, Value
+from django.db.models import F, Sum, Value
 
-from jobs.models import Attempt
+from jobs.models import COUNTS, Attempt
 from providers.limits import LONG_S, Meter, Use, Window, clean_s, guard_of
 from providers.models import Lane, Provider, Quota, Usage
 
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
 AHEAD_OF_US_S = 5.0  # a moment that lies further ahead than any claim was written by a clock that was wrong
 UNITS = ("images", "tokens", "characters")
-# What counts against windows: all that was sent, but for what the vendor refused for haste.
-COUNTS = ~Q(outcome=Attempt.Outcome.NOT_SENT) & ~Q(outcome=Attempt.Outcome.REJECTED, http_status=429)
 HOUR = timedelta(hours=1)
 
 

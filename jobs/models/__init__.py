@@ -5,9 +5,10 @@ from .ledger import Budget, LedgerEntry
 from .policy import Chore, RiskPolicy
 from .review import Decision, Review
 from .tally import TalliedDay, Tally
-from .work import Attempt, Notice, Step, Worker
+from .work import COUNTS, Attempt, Notice, Step, Worker
 
 __all__ = [
+    "COUNTS",
     "Asset",
     "Attempt",
     "Batch",

@@ -121,6 +121,10 @@ class Attempt(models.Model):
         return f"{self.tag} ({self.outcome})"
 
 
+# Attempts that count against the windows of quotas: all that were sent, but for those refused for haste.
+COUNTS = ~Q(outcome=Attempt.Outcome.NOT_SENT) & ~Q(outcome=Attempt.Outcome.REJECTED, http_status=429)
+
+
 class Worker(models.Model):
     """A process that drives. Its identity is new at every start; its lock file proves that it lives."""
 

@@ -11,15 +11,14 @@ from typing import Any
 from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
-from jobs.models import Attempt, Batch, Budget, Step
+from jobs.models import COUNTS, Attempt, Batch, Budget, Step
+from jobs.queries.lane_words import broken, later, name_of, off, paused, per_window, state_of, stopped
 from jobs.queries.workers import missing_worker
 from jobs.states import State
-from jobs.templatetags.vidbatch import duration
 from providers.limits import guard_of
-from providers.models import Lane, Price, Provider, Quota
+from providers.models import Lane, Price, Provider, Quota, Usage
 
-CAPABILITY_WORDS = {"moderation": "moderation", "voiceover": "voiceovers"}
-WINDOWS: dict[float, str] = {1: "s", 60: "min", 3600: "hour", 86_400: "day"}
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,10 @@ class Market:
         """Why a ready step of this lane does not start; "" when nothing keeps it."""
         provider = lane.provider
         return (
-            _off(provider, self.now)
-            or _paused(str(provider), provider.paused, provider.paused_until, provider.pause_reason, self.now)
-            or _paused(_name(lane), lane.paused, lane.paused_until, lane.pause_reason, self.now)
+            off(provider, self.now)
+            or paused(str(provider), provider.paused, provider.paused_until, provider.pause_reason, self.now)
+            or paused(name_of(lane), lane.paused, lane.paused_until, lane.pause_reason, self.now)
+            or broken(name_of(lane), lane, self.now)
             or self._no_price(lane)
             or self._cap(lane, batch)
             or self._quota(lane)
@@ -74,12 +74,15 @@ class Market:
 
     def _quota(self, lane: Lane) -> str:
         for quota, used, free_at in self.quotas:
-            same = quota.provider_id == lane.provider_id and quota.capability in ("", lane.capability)
-            if same and used >= quota.amount:
-                return f"{_name(lane)} has used {quota.amount} {_per(quota)}{_in(free_at, self.now, ', next')}"
+            same = quota.provider_id == lane.provider_id and quota.covers(lane)
+            if same and used >= quota.granted:
+                used_up = f"{name_of(lane)} has used {quota.granted} {per_window(quota)}"
+                return used_up + later(free_at, self.now, ", next")
         return ""
 
     def _places(self, lane: Lane) -> str:
+        if none := stopped(lane):
+            return none
         for most, used in (
             (lane.max_in_flight, self.in_flight[lane.pk]),
             (lane.provider.max_in_flight, self.by_provider[lane.provider_id]),
@@ -104,28 +107,45 @@ def read_market(now: datetime | None = None) -> Market:
 
 
 def _quotas(now: datetime) -> list[tuple[Quota, int, datetime | None]]:
-    """Used in the window that ends now, of every quota, by one query."""
+    """Used in the window that ends now, of every quota: one query for short windows, one for long ones."""
     quotas = list(Quota.objects.select_related("provider"))
+    answer: dict[str, Any] = {}
+    for rows, moment, mine in (
+        (Attempt.objects.filter(COUNTS), "sent_at", [quota for quota in quotas if not quota.is_long]),
+        (Usage.objects.all(), "hour", [quota for quota in quotas if quota.is_long]),
+    ):
+        if mine:
+            since = now - max(map(_span, mine)) - HOUR
+            answer |= rows.filter(**{f"{moment}__gt": since}).aggregate(**_asked(mine, moment, now))
+    found = []
+    for quota in quotas:
+        first = answer[f"first_{quota.pk}"]
+        used = (answer[f"used_{quota.pk}"] or 0) + (quota.others_units if _is_fresh(quota, now) else 0)
+        found.append((quota, used, first + _span(quota) if first else None))
+    return found
+
+
+def _asked(quotas: Sequence[Quota], moment: str, now: datetime) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     for quota in quotas:
-        since = now - timedelta(seconds=quota.window_s + guard_of(quota.window_s))
-        mine = Q(provider=quota.provider_id, sent_at__gt=since) & ~Q(outcome=Attempt.Outcome.NOT_SENT)
+        since = now - _span(quota) - (HOUR if moment == "hour" else timedelta())
+        mine = Q(provider=quota.provider_id, **{f"{moment}__gt": since})
         if quota.capability:
             mine &= Q(capability=quota.capability)
         if quota.offer_id:
             mine &= Q(offer=quota.offer_id)
-        by_unit = Count("pk", filter=mine) if quota.unit == "requests" else Sum(quota.unit, filter=mine)
-        asked[f"used_{quota.pk}"], asked[f"first_{quota.pk}"] = by_unit, Min("sent_at", filter=mine)
-    if not quotas:
-        return []
-    longest = max(quota.window_s for quota in quotas) * 1.01 + 1
-    answer = Attempt.objects.filter(sent_at__gt=now - timedelta(seconds=longest)).aggregate(**asked)
-    found = []
-    for quota in quotas:
-        first = answer[f"first_{quota.pk}"]
-        span = timedelta(seconds=quota.window_s + guard_of(quota.window_s))
-        found.append((quota, answer[f"used_{quota.pk}"] or 0, first + span if first else None))
-    return found
+        is_count = moment == "sent_at" and quota.unit == "requests"
+        asked[f"used_{quota.pk}"] = Count("pk", filter=mine) if is_count else Sum(quota.unit, filter=mine)
+        asked[f"first_{quota.pk}"] = Min(moment, filter=mine)
+    return asked
+
+
+def _span(quota: Quota) -> timedelta:
+    return timedelta(seconds=quota.window_s + guard_of(quota.window_s))
+
+
+def _is_fresh(quota: Quota, now: datetime) -> bool:
+    return quota.others_at is not None and quota.others_at + _span(quota) > now
 
 
 def gauges_of(batch: Batch, market: Market) -> list[Gauge]:
@@ -151,7 +171,7 @@ def holds_of(batch: Batch, market: Market, ready_lanes: Sequence[int]) -> list[s
     said: dict[str, None] = {}
     for pk in ready_lanes:
         lane = market.lanes[pk]
-        reason = market._no_price(lane) or market._cap(lane, batch) or _off(lane.provider, market.now)
+        reason = market._no_price(lane) or market._cap(lane, batch) or off(lane.provider, market.now) or stopped(lane)
         if reason:
             said[reason] = None
     return list(said)
@@ -159,11 +179,11 @@ def holds_of(batch: Batch, market: Market, ready_lanes: Sequence[int]) -> list[s
 
 def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[int, int], market: Market) -> Gauge:
     queued = sum(ready[lane.pk] for lane in lanes)
-    held = _off(provider, market.now) or _paused(
+    held = off(provider, market.now) or paused(
         "", provider.paused, provider.paused_until, provider.pause_reason, market.now
     )
-    paused_lanes = [_paused(_what(ln), ln.paused, ln.paused_until, ln.pause_reason, market.now) for ln in lanes]
-    words = [held, *paused_lanes, f"{queued} queued" if queued else "nothing queued"]
+    states = [state_of(lane, market.now) for lane in lanes]
+    words = [held, *states, f"{queued} queued" if queued else "nothing queued"]
     return Gauge(
         label=provider.label,
         used=market.by_provider[provider.pk],
@@ -177,40 +197,16 @@ def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[in
 def _lane_gauge(lane: Lane, ready: Mapping[int, int], market: Market) -> Gauge:
     note = f"{ready[lane.pk]} queued" if ready[lane.pk] else "nothing queued"
     return Gauge(
-        label=_name(lane), used=market.in_flight[lane.pk], limit=lane.max_in_flight, unit="in flight", note=note
+        label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.max_in_flight, unit="in flight", note=note
     )
 
 
 def _quota_gauge(quota: Quota, used: int, free_at: datetime | None, now: datetime) -> Gauge:
     what = f"{quota.provider} · {quota.capability}" if quota.capability else str(quota.provider)
-    note = _in(free_at, now, "resets") if used else "unused"
-    return Gauge(label=what, used=used, limit=quota.amount, unit=_per(quota), note=note)
-
-
-def _off(provider: Provider, now: datetime) -> str:
-    return "" if provider.enabled else f"{provider} is switched off"
-
-
-def _paused(name: str, paused: bool, until: datetime | None, reason: str, now: datetime) -> str:
-    later = until if until and until > now else None
-    if not paused and later is None:
-        return ""
-    words = f"{name} is paused" if name else "paused"
-    return words + (f": {reason.rstrip('.')}" if reason else "") + _in(later, now, ", on again")
-
-
-def _in(moment: datetime | None, now: datetime, words: str) -> str:
-    return f"{words} in {duration(max(1, round((moment - now).total_seconds())))}" if moment else ""
-
-
-def _what(lane: Lane) -> str:
-    return CAPABILITY_WORDS.get(lane.capability, f"{lane.capability}s" if lane.capability else "everything")
-
-
-def _name(lane: Lane) -> str:
-    return f"{lane.provider} · {lane.offer.label if lane.offer else _what(lane)}"
-
-
-def _per(quota: Quota) -> str:
-    window = WINDOWS.get(quota.window_s, f"{quota.window_s:g} s")
-    return f"{quota.unit} a {window}" if quota.window_s in WINDOWS else f"{quota.unit} in {window}"
+    notes = [later(free_at, now, "resets") if used else "unused"]
+    if quota.granted < quota.amount:
+        notes.append(f"the provider grants {quota.granted}, not {quota.amount}")
+    if _is_fresh(quota, now) and quota.others_units:
+        notes.append(f"{quota.others_units} of them used by others with this account")
+    note = " · ".join(note for note in notes if note)
+    return Gauge(label=what, used=used, limit=quota.granted, unit=per_window(quota), note=note)

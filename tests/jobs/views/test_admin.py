@@ -4,6 +4,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import reverse
+from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from jobs.models import Attempt, Decision, LedgerEntry, Review, Step
@@ -87,3 +88,91 @@ def test_a_price_below_nothing_is_refused_with_what_to_write_instead(boss):
     page = boss.post(reverse("admin:providers_price_change", args=[price.pk]), row).content.decode()
     assert "A price is for 1 unit or more." in page
     assert "price_is_sane" not in page
+
+
+def quota_form(provider, **values):
+    row = {"provider": provider.pk, "capability": "image", "offer": "", "amount": 50, "unit": "images", "window_s": 60}
+    return {**row, **values}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"amount": 0}, "A quota of nothing stops every call. Write at least 1, or pause the lane instead."),
+        ({"amount": -3}, "A quota of nothing stops every call."),
+        ({"window_s": 0}, "A window is 0.1 seconds or longer."),
+        ({"window_s": -60}, "A window is 0.1 seconds or longer."),
+        ({"window_s": 10**9}, "A window is at most 31 days"),
+        ({"window_s": "nan"}, "Enter a number."),
+    ],
+)
+def test_a_quota_that_cannot_be_meant_is_refused_with_a_sentence(boss, values, sentence):
+    sync_providers()
+    studio = Provider.objects.get(slug="studio")
+    page = boss.post(reverse("admin:providers_quota_add"), quota_form(studio, **values)).content.decode()
+    assert sentence in page
+    assert not Quota.objects.exists()
+
+
+@pytest.mark.parametrize("offer", [False, True])
+def test_a_second_quota_for_the_same_calls_unit_and_window_is_refused(boss, offer):
+    sync_providers()
+    studio = Provider.objects.get(slug="studio")
+    chosen = studio.offers.filter(capability="image").first().pk if offer else ""
+    boss.post(reverse("admin:providers_quota_add"), quota_form(studio, offer=chosen))
+    page = boss.post(reverse("admin:providers_quota_add"), quota_form(studio, offer=chosen, amount=20)).content.decode()
+    assert "There is a quota for the same calls, unit and window already." in page
+    assert Quota.objects.get().amount == 50
+
+
+def test_a_quota_that_another_one_always_ends_first_is_pointed_out(boss):
+    sync_providers()
+    studio = Provider.objects.get(slug="studio")
+    boss.post(reverse("admin:providers_quota_add"), quota_form(studio))
+    page = boss.post(reverse("admin:providers_quota_add"), quota_form(studio, amount=99, window_s=1), follow=True)
+    assert "99 images in 1 s is never reached: 50 images in 60 s ends it before." in page.content.decode()
+
+
+def test_a_spacing_and_half_a_second_are_said_in_words(boss):
+    sync_providers()
+    studio = Provider.objects.get(slug="studio")
+    boss.post(reverse("admin:providers_quota_add"), quota_form(studio, unit="requests", amount=1, window_s=0.5))
+    assert "requests at least 0.5 s apart" in boss.get(reverse("admin:providers_quota_changelist")).content.decode()
+
+
+def test_a_lane_that_nothing_limits_and_one_that_stands_still_are_pointed_out(boss):
+    sync_providers()
+    Provider.objects.filter(slug="studio").update(max_in_flight=None)
+    lane = Lane.objects.get(provider__slug="studio", capability="image")
+    form = {"provider": lane.provider_id, "capability": "image", "offer": "", "jitter_s": "0.3", "pause_reason": ""}
+    change = reverse("admin:providers_lane_change", args=[lane.pk])
+    page = boss.post(change, {**form, "max_in_flight": ""}, follow=True).content.decode()
+    assert "Nothing limits" in page
+    assert "nothing: no quota and no cap" in page
+    page = boss.post(change, {**form, "max_in_flight": "0"}, follow=True).content.decode()
+    assert "is set to 0 calls at once: that stops it." in page
+    assert "set to 0 at once, which stops it" in page
+    page = boss.post(change, {**form, "max_in_flight": "", "jitter_s": "-1"}).content.decode()
+    assert "The way to the vendor varies by 0 seconds or more." in page
+
+
+def test_what_the_vendor_said_is_shown_and_can_be_forgotten(boss):
+    sync_providers()
+    studio = Provider.objects.get(slug="studio")
+    quota = Quota.objects.create(provider=studio, amount=60, window_s=60, learned_amount=20, learned_at=timezone.now())
+    listing = reverse("admin:providers_quota_changelist")
+    assert "that is obeyed" in boss.get(listing).content.decode()
+    boss.post(listing, {"action": "forget", "_selected_action": [quota.pk]})
+    quota.refresh_from_db()
+    assert quota.granted == 60
+
+
+def test_what_a_lane_learned_is_shown_and_can_be_forgotten(boss):
+    sync_providers()
+    lane = Lane.objects.get(provider__slug="studio", capability="image")
+    Lane.objects.filter(pk=lane.pk).update(guard_s=0.25, paced=True, broken_until=timezone.now(), failures_in_row=5)
+    listing = reverse("admin:providers_lane_changelist")
+    assert "keeps 0.25 s of distance, no bursts, 5 failures in a row" in boss.get(listing).content.decode()
+    boss.post(listing, {"action": "forget", "_selected_action": [lane.pk]})
+    lane.refresh_from_db()
+    assert (lane.guard_s, lane.paced, lane.broken_until) == (0.0, False, None)

@@ -125,7 +125,7 @@ def test_waiting_says_that_no_worker_is_running(producer, batch):
         (lambda: Lane.objects.filter(capability="script").update(paused=True), "scripts is paused."),
         (lambda: Price.objects.all().delete(), "Studio (offline) has no price for script, and without a price"),
         (lambda: Provider.objects.filter(slug="studio").update(enabled=False), "Studio (offline) is switched off."),
-        (lambda: Lane.objects.filter(capability="script").update(max_in_flight=0), "a place at Studio (offline): 0 of"),
+        (lambda: Lane.objects.filter(capability="script").update(max_in_flight=0), "set to 0 calls at once, which"),
         (lambda: Step.objects.update(not_before=timezone.now() + timedelta(hours=5)), "Its script is sent in 5 h"),
         (lambda: Batch.objects.update(paused_at=timezone.now()), "Waits for you to resume the batch."),
         (lambda: Batch.objects.update(width=1), "waits for its turn: one step at a time"),

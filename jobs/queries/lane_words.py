@@ -1,0 +1,68 @@
+"""How lanes and quotas stand, in words for people who make videos."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from jobs.templatetags.vidbatch import duration
+from providers.models import Lane, Provider, Quota
+
+CAPABILITY_WORDS = {"moderation": "moderation", "voiceover": "voiceovers"}
+WINDOWS: dict[float, str] = {1: "s", 60: "min", 3600: "hour", 86_400: "day"}
+
+
+def off(provider: Provider, now: datetime) -> str:
+    return "" if provider.enabled else f"{provider} is switched off"
+
+
+def paused(name: str, is_paused: bool, until: datetime | None, reason: str, now: datetime) -> str:
+    moment = until if until and until > now else None
+    if not is_paused and moment is None:
+        return ""
+    words = f"{name} is paused" if name else "paused"
+    return words + (f": {reason.rstrip('.')}" if reason else "") + later(moment, now, ", on again")
+
+
+def broken(name: str, lane: Lane, now: datetime) -> str:
+    if lane.broken_until is None:
+        return ""
+    why = f"{lane.failures_in_row} calls in a row failed" if lane.failures_in_row > 1 else "most calls failed"
+    if lane.broken_until > now:
+        return f"{name}: {why}; one is tried{later(lane.broken_until, now, '')}"
+    return f"{name}: {why}; one is being tried, the others wait for it"
+
+
+def stopped(lane: Lane) -> str:
+    """A cap of nothing, which is easily set and hard to find."""
+    for name, most in ((name_of(lane), lane.max_in_flight), (str(lane.provider), lane.provider.max_in_flight)):
+        if most == 0:
+            return f"{name} is set to 0 calls at once, which stops it; set 1 or more, or leave it empty"
+    return ""
+
+
+def state_of(lane: Lane, now: datetime) -> str:
+    """What keeps a lane, or slows it down."""
+    kept = (
+        paused(kind_of(lane), lane.paused, lane.paused_until, lane.pause_reason, now)
+        or broken(kind_of(lane), lane, now)
+        or stopped(lane)
+    )
+    evenly = f"{kind_of(lane)} go one by one, evenly: a burst was refused" if lane.paced else ""
+    return kept or evenly
+
+
+def later(moment: datetime | None, now: datetime, words: str) -> str:
+    return f"{words} in {duration(max(1, round((moment - now).total_seconds())))}" if moment else ""
+
+
+def kind_of(lane: Lane) -> str:
+    return CAPABILITY_WORDS.get(lane.capability, f"{lane.capability}s" if lane.capability else "everything")
+
+
+def name_of(lane: Lane) -> str:
+    return f"{lane.provider} · {lane.offer.label if lane.offer else kind_of(lane)}"
+
+
+def per_window(quota: Quota) -> str:
+    window = WINDOWS.get(quota.window_s, f"{quota.window_s:g} s")
+    return f"{quota.unit} a {window}" if quota.window_s in WINDOWS else f"{quota.unit} in {window}"
