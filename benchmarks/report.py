@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 REPORT = Path(__file__).with_name("report.json")
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
 def read() -> dict[str, Any]:
@@ -33,19 +35,30 @@ def is_reached(figures: dict[str, Any]) -> bool:
 
 
 def table(report: dict[str, Any]) -> str:
-    """What docs/benchmarks.md shows, in Markdown."""
-    lines = ["| scenario | value | target | refusals | load | beside it |", "|---|---|---|---|---|---|"]
+    """What docs/benchmarks.md shows, in Markdown. What is not reached is bold."""
+    lines = [
+        "| scenario | value | asked for | refusals | load | measured | beside it |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for key, figures in report.items():
         value = figures["value"] if is_reached(figures) else f"**{figures['value']}**"
+        asked = f"{'at least' if figures.get('at_least') else 'at most'} {figures['target']}"
         peers = "; ".join(f"{name} {_short(peer)}" for name, peer in figures.get("peers", {}).items())
-        cells = [key, value, figures["target"], figures.get("refusals", ""), figures.get("load_average", ""), peers]
+        refusals, load = (figures.get(name, "") for name in ("refusals", "load_average"))
+        cells = [key, value, asked, refusals, load, figures.get("measured", ""), peers]
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines)
 
 
+def write_docs(report: dict[str, Any]) -> None:
+    """Between the two marks; everything else stays."""
+    before, _, rest = DOCS.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    DOCS.write_text(f"{before}{BEGIN}\n{table(report)}\n{END}{after}")
+
+
 def _short(peer: Any) -> str:
-    if not isinstance(peer, dict):
-        return str(peer)
-    said = [str(peer.get("ratio", peer.get("value", "")))]
-    said += [f"{peer[name]} {word}" for name, word in (("refusals", "refused"), ("lost", "lost")) if peer.get(name)]
-    return " with ".join([said[0], " and ".join(said[1:])] if said[1:] else said)
+    """The ratio of a peer, and what was refused or lost on the way."""
+    said = [f"{peer[name]} {word}" for name, word in (("refusals", "refused"), ("lost", "lost")) if peer.get(name)]
+    value = str(peer.get("value", peer.get("ratio", "")))
+    return f"{value} with {' and '.join(said)}" if said else value
