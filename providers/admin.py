@@ -52,6 +52,7 @@ class LaneAdmin(Kept):
     list_display = (
         "__str__",
         "max_in_flight",
+        "queues_ahead",
         "paused",
         "limited_by",
         "learned",
@@ -60,10 +61,10 @@ class LaneAdmin(Kept):
         "fastest_s",
         "slowest_s",
     )
-    list_editable = ("max_in_flight", "paused")
+    list_editable = ("max_in_flight", "queues_ahead", "paused")
     list_filter = ("provider", "capability")
     list_select_related = ("provider", "offer__provider")
-    fields = ("provider", "capability", "offer", "max_in_flight", "jitter_s", "paused", "pause_reason")
+    fields = ("provider", "capability", "offer", "max_in_flight", "queues_ahead", "jitter_s", "paused", "pause_reason")
     actions = ("forget",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:

@@ -50,6 +50,7 @@ class Adapter:
     deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
     calls_back: ClassVar[bool] = False  # sends webhooks: to request.callback_url, or to where its console says
     webhook_secret_env: ClassVar[str] = ""  # the variable with the secret of their signature; "" when there is none
+    queues_ahead: ClassVar[int] = 0  # jobs beyond a lane's cap that the vendor keeps waiting itself, refusing none
     can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
     token_slack: ClassVar[float] = 0.3  # by what share the vendor may count more input than a quarter of its characters
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up

@@ -145,6 +145,11 @@ class Lane(Selected):
     def has_cap(self) -> bool:
         return self.max_in_flight is not None or self.provider.max_in_flight is not None
 
+    @property
+    def places(self) -> int | None:
+        """Jobs out at once, those included that wait at the vendor; None: any number; 0 stays 0."""
+        return self.max_in_flight and self.max_in_flight + self.queues_ahead
+
 
 class Quota(Selected):
     """So many requests, images, tokens or characters a window: an attempt counts against every one that matches."""

@@ -29,7 +29,7 @@ def sync_providers() -> list[str]:
 def _lanes(provider: Provider, adapter: type[Adapter]) -> list[str]:
     there = set(Lane.objects.filter(provider=provider, offer=None).values_list("capability", flat=True))
     missing = sorted({capability.value for capability in adapter.capabilities} - there)
-    lanes = [Lane(provider=provider, capability=capability) for capability in missing]
+    lanes = [Lane(provider=provider, capability=each, queues_ahead=adapter.queues_ahead) for each in missing]
     Lane.objects.bulk_create(lanes, ignore_conflicts=True)  # another machine may start in the same moment
     if adapter.local and missing:
         priced = set(Price.objects.filter(provider=provider, offer=None).values_list("capability", flat=True))

@@ -88,7 +88,7 @@ class Desk:
 
     def _opens(self, lane: Lane, latest: datetime | None) -> bool:
         """One that broke lets a single call through, and no more until that has come back."""
-        most = lane.max_in_flight
+        most = lane.places
         if lane.broken_until:
             if latest and latest >= lane.broken_until:
                 return False

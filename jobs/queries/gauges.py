@@ -84,7 +84,7 @@ class Market:
         if none := stopped(lane):
             return none
         for most, used in (
-            (lane.max_in_flight, self.in_flight[lane.pk]),
+            (lane.places, self.in_flight[lane.pk]),
             (lane.provider.max_in_flight, self.by_provider[lane.provider_id]),
         ):
             if most is not None and used >= most:
@@ -161,7 +161,7 @@ def gauges_of(batch: Batch, market: Market) -> list[Gauge]:
     for provider in {lane.provider_id: lane.provider for lane in mine}.values():
         own = [lane for lane in mine if lane.provider_id == provider.pk]
         gauges.append(_provider_gauge(provider, own, ready, market))
-        gauges += [_lane_gauge(lane, ready, market) for lane in own if lane.max_in_flight is not None]
+        gauges += [_lane_gauge(lane, ready, market) for lane in own if lane.places is not None]
         gauges += [_quota_gauge(q, used, at, market.now) for q, used, at in market.quotas if q.provider == provider]
     return gauges
 
@@ -197,7 +197,7 @@ def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[in
 def _lane_gauge(lane: Lane, ready: Mapping[int, int], market: Market) -> Gauge:
     note = f"{ready[lane.pk]} queued" if ready[lane.pk] else "nothing queued"
     return Gauge(
-        label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.max_in_flight, unit="in flight", note=note
+        label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.places, unit="in flight", note=note
     )
 
 

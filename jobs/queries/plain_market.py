@@ -66,7 +66,7 @@ def _lane(lane: Lane, now: datetime) -> LaneFacts:
         name=what if lane.provider.slug == MEDIA else f"{what} at {lane.provider}",
         capability=lane.capability,
         offer_id=lane.offer_id,
-        cap=None if lane.max_in_flight is None else lane.max_in_flight + lane.queues_ahead,
+        cap=lane.places,
         opens_s=max([0.0, *((moment - now).total_seconds() for moment in pauses)]),
         holds_thread=_answers_at_once(lane.provider.slug),
     )
