@@ -98,8 +98,6 @@ def _release(videos: Iterable[Video], field: str, what: str, by: User, now: date
 def try_again(step: Step, by: User, now: datetime) -> None:
     """Sends a step in ATTENTION off once more. One whose answer was lost counts as: it did not happen."""
     step = in_attention(step)
-    if step.reason == Reason.CONTENT:
-        raise Refused("The same words would be declined again. Change them; what is made of them is then made anew.")
     if step.reason == Reason.DECISION:
         _resolve(step, spent=False, outcome=Attempt.Outcome.GIVEN_UP, now=now)
     Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(

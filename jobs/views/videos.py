@@ -112,6 +112,8 @@ def step_try_again(request: HttpRequest, pk: int) -> HttpResponse:
     """A step that needs a person goes on. A lost answer is decided elsewhere: that is about money."""
     step = get_object_or_404(videos.steps_of(request.user).exclude(reason=Reason.DECISION), pk=pk)
     try:
+        if step.reason == Reason.CONTENT:
+            raise Refused("The same words would be declined again. Change them, and it is made anew.")
         control.try_again(step, person(request), timezone.now())
         messages.success(request, "It is tried again.")
     except Refused as error:
