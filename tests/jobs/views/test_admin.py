@@ -144,7 +144,8 @@ def test_a_lane_that_nothing_limits_and_one_that_stands_still_are_pointed_out(bo
     sync_providers()
     Provider.objects.filter(slug="studio").update(max_in_flight=None)
     lane = Lane.objects.get(provider__slug="studio", capability="image")
-    form = {"provider": lane.provider_id, "capability": "image", "offer": "", "jitter_s": "0.3", "pause_reason": ""}
+    form = {"provider": lane.provider_id, "capability": "image", "offer": "", "pause_reason": ""}
+    form |= {"jitter_s": "0.3", "queues_ahead": "0"}
     change = reverse("admin:providers_lane_change", args=[lane.pk])
     page = boss.post(change, {**form, "max_in_flight": ""}, follow=True).content.decode()
     assert "Nothing limits" in page
