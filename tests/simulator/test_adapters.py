@@ -1,16 +1,18 @@
 """The engine's way through the simulator: the adapters, the errors they raise, and the store behind them."""
 
 import itertools
+import time
 
 import pytest
 
 from providers.downloads import DownloadError, store
-from providers.exceptions import NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
+from providers.exceptions import BadSignature, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from providers.types import Accepted, Capability, Failed, Finished, Recovery, Request, Running
 from tests.simulator.process import simulator
-from tests.simulator_adapter import EVERYTHING, SimInstant, SimJobs, SimKeyed
+from tests.simulator.receiver import receiver
+from tests.simulator_adapter import EVERYTHING, SimHooks, SimInstant, SimJobs, SimKeyed
 
-ADAPTERS = [SimInstant, SimJobs, SimKeyed]
+ADAPTERS = [SimInstant, SimJobs, SimKeyed, SimHooks]
 numbers = itertools.count()
 
 
@@ -55,6 +57,7 @@ def test_they_differ_in_what_is_known_about_a_lost_answer():
         "sim_instant": {Recovery.BLIND},
         "sim_jobs": {Recovery.LISTABLE},
         "sim_keyed": {Recovery.KEYED},
+        "sim_hooks": {Recovery.LISTABLE},
     }
 
 
@@ -180,6 +183,26 @@ def test_one_call_tells_of_many_jobs_and_leaves_out_whom_nobody_knows(sim, make)
     said = make(SimJobs).poll_many([running, failed, "nobody", finished])
     assert {job: type(answer) for job, answer in said.items()} == {running: Running, failed: Failed, finished: Finished}
     assert len(said[finished].outputs) == 1
+
+
+def test_the_word_of_a_webhook_is_taken_once_it_is_verified_and_only_about_jobs_that_are_over(sim, make):
+    secret = sim.control("hooks", hook_events="all", latency_s=[12, 12], next_hook=["doubled", "forged"])["hook_secret"]
+    with receiver() as inbox:
+        job = make(SimHooks).submit(a_request(callback_url=inbox.url)).external_id
+        inbox.wait_for(4)
+        told = {"right": set(), "wrong": 0}
+        for headers, body in inbox.got:
+            try:
+                said = SimHooks.read_webhook(headers, body, [secret], time.time())
+            except BadSignature:
+                told["wrong"] += 1
+            else:
+                told["right"].add((said.webhook_id, said.external_id))
+        with pytest.raises(BadSignature):  # played again after an hour
+            SimHooks.read_webhook(*inbox.got[-1], [secret], time.time() + 3600)
+    assert told["wrong"] == 1
+    assert sorted(external_id or "" for _, external_id in told["right"]) == ["", job]
+    sim.control("hooks", hook_events="over")
 
 
 def test_cut_files_and_dead_links_are_had_the_second_time(sim, make, tmp_path):

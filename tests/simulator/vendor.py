@@ -94,7 +94,7 @@ class Vendors:
 
     def entry(self, asked: Asked) -> Row:
         """The line of a request in the books."""
-        said = {name: value for name, value in asked.body.items() if name != "tag"}
+        said = {name: value for name, value in asked.body.items() if name not in ("tag", "callback_url")}
         canonical = json.dumps([asked.path, said], sort_keys=True)
         return {
             "at": asked.at,
