@@ -50,7 +50,8 @@ class Short:
         work = sum(self.work.get(stage, 0.0) for stage in stages) * share
         if not self.window_s or not work:
             return work
-        return max(0.0, -(-work // self.amount) - 1) * self.window_s + self.shortest_s
+        windows = work / self.amount if share < 1 else -(-work // self.amount)
+        return max(0.0, windows - 1) * self.window_s + self.shortest_s
 
     @property
     def words(self) -> str:
@@ -73,8 +74,16 @@ def bound_of(plain: Plain, settings: BatchSettings, loads: Sequence[Load] | None
     roads = [road_of(plan.settings, plan.scenes) for plan in plans.values()]
     if settings.strategy == "pipelined":
         return _pipelined(shorts, loads, roads)
-    chunks = -(-len(plain.order.videos) // settings.chunk_size) if settings.strategy == "chunked" else 1
-    return _by_stages(shorts, loads, chunks=chunks, pause_s=settings.chunk_pause_s if chunks > 1 else 0)
+    return _by_stages(shorts, loads, _chunks(plain, settings), pause_s=settings.chunk_pause_s)
+
+
+def _chunks(plain: Plain, settings: BatchSettings) -> list[tuple[int, float]]:
+    """(how many, share of the videos in each): parallel is one chunk, the last may be smaller."""
+    videos, size = len(plain.order.videos), settings.chunk_size
+    if settings.strategy != "chunked" or size >= videos:
+        return [(1, 1.0)]
+    full, rest = divmod(videos, size)
+    return [(full, size / videos)] + ([(1, rest / videos)] if rest else [])
 
 
 def slowest_stage(plain: Plain, left: Mapping[str, int]) -> str:
@@ -111,19 +120,23 @@ def _tail(road: Road, least: Mapping[str, float], loads: Sequence[Load], stage: 
     return road.tails(least).get(stage, 0.0) + (0.0 if short.name == HERE else check_s)
 
 
-def _by_stages(shorts: Sequence[Short], loads: Sequence[Load], *, chunks: int, pause_s: float) -> Bound:
-    """No stage begins before the one before it is over, its last check included."""
+def _by_stages(
+    shorts: Sequence[Short], loads: Sequence[Load], chunks: Sequence[tuple[int, float]], *, pause_s: float
+) -> Bound:
+    """No stage of a chunk begins before what comes before it is over, its last check included."""
     stages = {load.stage: load for load in loads}
-    total, largest = max(0, len(stages) * chunks - 1) * pause_s, Bound(seconds=0.0, binding="")
+    count = sum(n for n, _ in chunks)
+    total, largest = (len(stages) * count - 1) * pause_s if count > 1 else 0.0, Bound(seconds=0.0, binding="")
     for stage, load in stages.items():
-        each = [Bound(seconds=load.seconds + load.check_s, binding="")]
-        for short in shorts:
-            if short.work.get(stage):
-                check_s = 0.0 if short.name == HERE else load.check_s
-                each.append(Bound(seconds=short.alone([stage], 1 / chunks) + check_s, binding=short.words))
-        worst = max(each, key=lambda bound: bound.seconds)
-        total += chunks * worst.seconds
-        largest = max(largest, worst, key=lambda bound: bound.seconds)
+        for n, share in chunks:
+            each = [Bound(seconds=load.seconds + load.check_s, binding="The way of a single video")]
+            for short in shorts:
+                if short.work.get(stage):
+                    check_s = 0.0 if short.name == HERE else load.check_s
+                    each.append(Bound(seconds=short.alone([stage], share) + check_s, binding=short.words))
+            worst = max(each, key=lambda bound: bound.seconds)
+            total += n * worst.seconds
+            largest = max(largest, worst, key=lambda bound: bound.seconds)
     return Bound(seconds=total, binding=largest.binding)
 
 

@@ -93,7 +93,8 @@ class Clock:
         for order in self.orders:
             self._next_turn(order)
         for desk in self.market.desks:
-            self._claim(desk)
+            desk.wakes_at = self.plain.pickup_s
+            heappush(self.events, (self.plain.pickup_s, -1 - (desk.number << 1)))
         events, waited_for = self.events, self.orders[:watched]
         turns = (self._called, self._stored, self._checked, self._ready_now, self._turn)
         while events and any(order.videos_left for order in waited_for):

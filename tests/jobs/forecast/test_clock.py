@@ -32,7 +32,7 @@ def test_one_video_takes_its_longest_way():
 def test_every_file_is_checked_and_every_step_noticed():
     measured = dict.fromkeys(STAGES, {"after_s": 0.25})
     told = run(a_market(check_s=1.0, pickup_s=0.5, measured=measured))
-    assert told.finish_s == pytest.approx(10 + 12 + 90 + 8 + 4 * 1.25 + 3 * 0.5)
+    assert told.finish_s == pytest.approx(10 + 12 + 90 + 8 + 4 * 1.25 + 4 * 0.5)
 
 
 def test_a_cap_lets_so_many_run_at_once():
