@@ -88,6 +88,11 @@ class StartForm(forms.Form):
     script_gate = forms.BooleanField(
         required=False, label="Let me read the scripts first", help_text="Nothing else is made until you release them."
     )
+    render_gate = forms.BooleanField(
+        required=False,
+        label="Let me release each video before its render",
+        help_text="All its parts are made and checked; then it waits for your go.",
+    )
     moderation = forms.BooleanField(
         required=False,
         label="Moderation",
@@ -127,5 +132,6 @@ _OF_SETTINGS = (
     "crossfade_s",
     "burn_captions",
     "script_gate",
+    "render_gate",
     "moderation",
 )

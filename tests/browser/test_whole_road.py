@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,10 @@ producer.set_password("{PASSWORD}")
 producer.save()
 Project.objects.filter(slug="sample").update(
     defaults={{"scenes": 1, "seconds": 5, "short_side": 240, "flaws": {{"1:image:1": "blank"}}}})
+"""
+WITHOUT_FLAWS = """
+from jobs.models import Project
+Project.objects.filter(slug="sample").update(defaults={"scenes": 1, "seconds": 5, "short_side": 240})
 """
 WAIT_MS = 120_000 * SLACK
 
@@ -60,6 +64,24 @@ def test_topics_go_in_and_finished_videos_come_out(walker: Page):
     play_and_seek(walker)
 
 
+def test_a_render_waits_for_a_go_and_begins_with_it(walker: Page, installation: Installation):  # noqa: F811
+    assert installation.manage("shell", "-v", "0", "-c", WITHOUT_FLAWS).returncode == 0
+    sign_in(walker)
+    start_a_batch(walker, "Why bread rises\nHow tides work", options=["Let me release each video before its render"])
+    batch = walker.url
+    walker.get_by_text("All parts of 2 videos are made.").wait_for(timeout=WAIT_MS)
+    assert not installation.one("select count(*) from jobs_step where stage = 'render'")
+    walker.locator("a[href^='/videos/']").filter(has_text=re.compile("bread", re.I)).first.click()
+    walker.get_by_role("button", name="Release the render").click()
+    walker.get_by_text("The render begins.").wait_for()
+    walker.goto(batch)
+    walker.get_by_role("link", name="Download 1 video").wait_for(timeout=WAIT_MS)
+    walker.get_by_text("All parts of 1 video are made.").wait_for()
+    walker.get_by_role("button", name="Release 1 render").click()
+    walker.get_by_role("link", name="Download 2 videos").wait_for(timeout=WAIT_MS)
+    play_and_seek(walker)
+
+
 def sign_in(page: Page) -> None:
     page.goto("/")
     page.get_by_label("Username").fill("producer")
@@ -68,13 +90,15 @@ def sign_in(page: Page) -> None:
     page.get_by_role("heading", name="Overview").wait_for()
 
 
-def start_a_batch(page: Page, topics: str) -> None:
+def start_a_batch(page: Page, topics: str, *, options: Sequence[str] = ()) -> None:
     page.goto("/projects/")
     page.get_by_role("link", name="Sample: bright ideas").first.click()
     page.get_by_role("link", name="New batch").first.click()
     page.get_by_label("Paste topics").fill(topics)
     page.get_by_role("button", name="Check the list").click()
     page.get_by_role("link", name=re.compile("Use 2 good rows")).click()
+    for option in options:
+        page.get_by_label(option).check()
     page.get_by_role("button", name="Start the batch").click()
     page.wait_for_url("**/batches/*/")
 

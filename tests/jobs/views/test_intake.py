@@ -235,6 +235,7 @@ def test_starting_makes_the_batch_as_chosen(browser, draft, producer):
         "priority": "1",
         "burn_captions": "on",
         "script_gate": "on",
+        "render_gate": "on",
         "moderation": "on",
     }
     answer = browser.post(url("draft_start", draft), chosen)
@@ -245,6 +246,7 @@ def test_starting_makes_the_batch_as_chosen(browser, draft, producer):
     assert (settings.chunk_size, settings.seconds, settings.scenes, settings.crossfade_s) == (7, 40, 6, 0.5)
     assert settings.burn_captions
     assert settings.script_gate
+    assert settings.render_gate
     assert settings.moderation
     assert [video.topic for video in batch.videos.all()] == ["Bread", "Locks"]
 
