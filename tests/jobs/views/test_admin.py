@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from jobs.models import Attempt, Decision, LedgerEntry, Review, Step
+from jobs import ledger
+from jobs.models import Attempt, Budget, Decision, LedgerEntry, Review, RiskPolicy, Step
 from providers.models import Lane, Price, Provider, Quota
 from providers.sync import sync_providers
 from qc.models import Profile
+from tests.factories import NOW, a_batch
 
 pytestmark = pytest.mark.django_db
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -177,3 +183,80 @@ def test_what_a_lane_learned_is_shown_and_can_be_forgotten(boss):
     boss.post(listing, {"action": "forget", "_selected_action": [lane.pk]})
     lane.refresh_from_db()
     assert (lane.guard_s, lane.paced, lane.broken_until) == (0.0, False, None)
+
+
+# -- caps and the risk allowance ---------------------------------------------------------------------------------------
+
+
+def a_cap(boss, **values):
+    form = {"scope": "site", "project": "", "batch": "", "provider": "", "period": "all", "cap_micro": 1000, **values}
+    return boss.post(reverse("admin:jobs_budget_add"), form)
+
+
+def test_a_cap_begins_with_what_is_booked(boss):
+    batch = a_batch("Bread")
+    with transaction.atomic():
+        ledger.write([ledger.Move(kind=ledger.Kind.ADJUST, attempt=nobody(), batch=batch, spent_micro=70)], NOW)
+    assert a_cap(boss, scope="batch", batch=batch.pk).status_code == 302
+    assert Budget.objects.get().spent_micro == 70
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"scope": "project"}, "Say which one the cap is for."),
+        ({"cap_micro": -1}, "A cap is 0 or more."),
+        ({"provider": "studio"}, "A cap for “Everything” names none: leave it empty."),
+    ],
+)
+def test_a_cap_that_makes_no_sense_is_refused_with_a_sentence(boss, values, said):
+    sync_providers()
+    if "provider" in values:
+        values = {"provider": Provider.objects.get(slug="studio").pk}
+    assert said in a_cap(boss, **values).content.decode()
+    assert not Budget.objects.exists()
+
+
+def test_a_page_that_was_open_for_long_does_not_write_old_sums_back(boss, monkeypatch):
+    a_cap(boss)
+    budget = Budget.objects.get()
+    save = Budget.save
+
+    def save_late(self, *args, **kwargs):
+        """Between reading and writing, the engine booked something."""
+        Budget.objects.filter(pk=budget.pk).update(spent_micro=70)
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Budget, "save", save_late)
+    boss.post(reverse("admin:jobs_budget_change", args=[budget.pk]), {"period": "all", "cap_micro": 5})
+    budget.refresh_from_db()
+    assert (budget.cap_micro, budget.spent_micro) == (5, 70)
+
+
+def test_another_period_counts_anew(boss):
+    batch = a_batch("Bread")
+    a_cap(boss)
+    with transaction.atomic():
+        ledger.write([ledger.Move(kind=ledger.Kind.ADJUST, attempt=nobody(), batch=batch, spent_micro=70)], LONG_AGO)
+    budget = Budget.objects.get()
+    boss.post(reverse("admin:jobs_budget_change", args=[budget.pk]), {"period": "day", "cap_micro": 1000})
+    budget.refresh_from_db()
+    assert (budget.period, budget.spent_micro) == ("day", 0)
+    assert budget.period_start is not None
+
+
+def test_the_risk_allowance_is_one_row(boss):
+    add = reverse("admin:jobs_riskpolicy_add")
+    boss.post(add, {"share_percent": 2, "without_cap_micro": 0, "per_call_micro": 50_000})
+    assert RiskPolicy.current().share_percent == 2
+    assert boss.get(add).status_code == 403
+    page = boss.post(
+        reverse("admin:jobs_riskpolicy_change", args=[RiskPolicy.current().pk]),
+        {"share_percent": 101, "without_cap_micro": 0, "per_call_micro": 0},
+    )
+    assert page.status_code == 200, "more than all of it is refused"
+    assert RiskPolicy.current().share_percent == 2
+
+
+def nobody() -> ledger.Charge:
+    return ledger.Charge(None, Provider.objects.order_by("pk").first().pk, 0)
