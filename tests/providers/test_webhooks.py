@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from providers import callbacks, credentials, registry, signals, webhooks
+from providers import callbacks, checks, credentials, registry, signals, webhooks
 from providers.base import Adapter
 from providers.exceptions import BadSignature
 from providers.models import Provider, WebhookEvent
@@ -279,3 +279,18 @@ def test_the_view_is_the_only_one_without_protection_against_forged_forms():
             if getattr(pattern.callback, "csrf_exempt", False):
                 exempt.append(pattern.name)
     assert exempt == ["webhook", "webhook_of_attempt"]
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "ids"),
+    [
+        ("", [], []),
+        ("https://videos.example.org", ["videos.example.org"], []),
+        ("https://videos.example.org", ["localhost"], ["providers.W001"]),
+        ("http://videos.example.org", [".example.org"], ["providers.W002"]),
+        ("http://127.0.0.1:8000", ["127.0.0.1"], []),
+    ],
+)
+def test_settings_with_which_no_webhook_would_arrive_are_pointed_out(settings, url, hosts, ids):
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = url, hosts
+    assert [problem.id for problem in checks.vendors_can_call(None)] == ids
