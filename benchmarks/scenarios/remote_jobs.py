@@ -7,6 +7,7 @@ for nearly all of their time, so they go beside each other.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from benchmarks import bounds
 from benchmarks.harness import engine, simulated
 from benchmarks.harness.measure import Job, load_average, middle, staggered
 from benchmarks.harness.peer import run_peer
+from benchmarks.harness.web import called_back
 from benchmarks.peers.jobs import JOB_PEERS
 
 COUNT, PLACES = 60, 5
@@ -23,11 +25,13 @@ CLIP = {"width": 64, "height": 64, "seconds": 1.0}
 MOST_POLLS, MOST_WITH_WEBHOOKS = 13, 2
 APART_S = 1.7
 LIMIT_S = 600.0
+THREADS = 32
 Run = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
+    name: str = "jobs"  # of the simulated vendor
     most_polls: int = MOST_POLLS
     vendor: Mapping[str, Any] = field(default_factory=dict)
     lane: Mapping[str, Any] = field(default_factory=lambda: {"max_in_flight": PLACES})
@@ -37,6 +41,7 @@ QUEUES = {"concurrency": PLACES, "over_concurrency": "throttle"}
 VARIANTS = {
     "refuses": Variant(vendor={"concurrency": PLACES}),
     "queues": Variant(vendor=QUEUES, lane={"max_in_flight": PLACES, "queues_ahead": 2}),
+    "calls_back": Variant(name="hooks", vendor={"concurrency": PLACES}, most_polls=MOST_WITH_WEBHOOKS),
 }
 
 
@@ -64,11 +69,15 @@ def measure(runs: int) -> dict[str, Any]:
 
 def engine_run(name: str, seed: int, begin_at: float = 0.0) -> Run:
     variant = VARIANTS[name]
-    with simulated.vendor("jobs", seed=seed, latency_s=LATENCY_S, **variant.vendor) as running:
-        spec = {"slug": "sim_jobs", "capability": "clip", "stage": "clip", "lane": dict(variant.lane)}
+    with (
+        simulated.vendor(variant.name, seed=seed, latency_s=LATENCY_S, **variant.vendor) as running,
+        engine.installation(threads=THREADS) as made,
+        called_back(made, running.url) if variant.name == "hooks" else nullcontext(),
+    ):
+        spec = {"slug": f"sim_{variant.name}", "capability": "clip", "stage": "clip", "lane": dict(variant.lane)}
         rows = {"quotas": [], "wants": [CLIP] * COUNT}
-        took = engine.run({"simulator": running.url, "begin_at": begin_at, **spec, **rows}, threads=32)
-        return {"variant": name, **_run(took, took["stored"], simulated.told(running, "jobs"))}
+        took = made.child("child run", {"simulator": running.url, "begin_at": begin_at, **spec, **rows})
+        return {"variant": name, **_run(took, took["stored"], simulated.told(running, variant.name))}
 
 
 def peer_run(name: str, seed: int, begin_at: float = 0.0) -> Run:
