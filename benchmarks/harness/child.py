@@ -29,7 +29,10 @@ def main(what: str, spec: dict[str, Any]) -> dict[str, Any]:
         return {}
     from tests import simulator_adapter
 
+    from providers import registry
+
     simulator_adapter.register_all(spec["simulator"])
+    registry.all_adapters()  # as a cluster does before it makes its workers
     if what != "drive":
         _prepare(spec)
     return {} if what == "prepare" else _drive(spec, wait=what == "drive")

@@ -25,7 +25,7 @@ from .failpoints import failpoint
 from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
-MOST_WAIT_S = 1.0  # longer than anything is claimed ahead; a clock that jumps must not hold a thread
+MOST_WAIT_S = 2.0  # longer than anything is claimed ahead; a clock that jumps must not hold a thread
 ROOM_AGAIN_S = 1.0
 _threads = threading.local()
 _refused: dict[int, float] = {}  # lane -> when a call of it was last refused for haste

@@ -34,13 +34,14 @@ from .pool import Pool
 from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
 from .spill import Spill
+from .steady import Steady
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5  # for news from other processes
-AHEAD_S = 0.5  # places are claimed so long before their moment, …
+AHEAD_S = 1.0  # places are claimed so long before their moment, …
 STAMPED_S = 0.03  # after news from the wire: what is claimed next may leave earlier than was thought
-WAKE_AHEAD_S = 0.25  # … beginning with the first that is so near: threads and connections are ready by then
+WAKE_AHEAD_S = 0.6  # … beginning with the first that is so near: threads and connections are ready by then
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
@@ -78,6 +79,7 @@ class Drive:
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects: list[tuple[str, str]] = []
+        self.steady = Steady()
         self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
         self.began = clock()  # the last round: what became due since then has not been looked at
         self._looked = float("-inf")
@@ -239,6 +241,9 @@ class Drive:
         return begun
 
     def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
+        paid = not registry.get(slug).local
+        if self.steady.must_wait(self.clock(), monotonic()) and paid:
+            return 0
         claimed = claim(slug, self.worker, places, self.clock, alone_only=alone_only, ahead_s=AHEAD_S)
         if claimed.tickets:
             self.claimed_last = slug
@@ -250,7 +255,6 @@ class Drive:
                 # Not beyond the next look: another lane may get work, or an admin make room, before that moment.
                 early = claimed.next_at - timedelta(seconds=WAKE_AHEAD_S)
                 self.retry_at[slug] = min(early, self.clock() + timedelta(seconds=LOOK_EVERY_S))
-        paid = not registry.get(slug).local
         self.pool.grow(len(claimed.tickets))
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket), paid=paid)
