@@ -203,6 +203,7 @@ def _cluster(role: str) -> dict[str, Any]:
         "name": role,
         "label": f"Queue {role}",
         "workers": 2,  # the successor of a drive overlaps its drain
+        "recycle": 1,  # a slice has a process of its own, and what that has gathered goes with it
         "queue_limit": 2,
         "bulk": 1,
         "timeout": DRIVE_TIMEOUT_S,

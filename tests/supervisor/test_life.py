@@ -235,6 +235,8 @@ def test_drives_follow_one_another_and_never_pile_up(installation):
     assert installation.rows("select text from jobs_notice") == []
     installation.wait_until(installation.are_all_done, within_s=60, what="the end")
     assert installation.rows("select id from jobs_step where crash_count > 0") == []
+    pids = [pid for (pid,) in installation.rows("select pid from jobs_worker")]
+    assert len(pids) == len(set(pids)), "two slices in one process: its memory would grow without an end"
 
 
 def test_parts_are_started_and_stopped_apart(installation, tmp_path):
