@@ -153,12 +153,8 @@ class Drive:
 
     def _keep_answers(self) -> None:
         """Answers to paid calls that are not booked, on the disk: to be found by recovery if this process is killed."""
-        self._hold(self.pool.gather(0.0))
-        if self.spill:
-            answers = self.in_hand.get("call", ())
-            self.spill.keep(answer for answer in answers if not registry.get(answer.ticket.slug).local)
-            if answers:
-                failpoint("after_spill")
+        if self.spill and self.spill.keep():
+            failpoint("after_spill")
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -257,11 +253,17 @@ class Drive:
                 self.retry_at[slug] = min(early, self.clock() + timedelta(seconds=LOOK_EVERY_S))
         self.pool.grow(len(claimed.tickets))
         for ticket in claimed.tickets:
-            self.pool.start("call", self._submitting(ticket), paid=paid)
+            self.pool.start("call", self._submitting(ticket, paid=paid), paid=paid)
         return len(claimed.tickets)
 
-    def _submitting(self, ticket: Ticket) -> Callable[[], calls.Answer]:
-        return lambda: calls.submit(ticket, self._report_wire, self.stopping)
+    def _submitting(self, ticket: Ticket, *, paid: bool) -> Callable[[], calls.Answer]:
+        def work() -> calls.Answer:
+            answer = calls.submit(ticket, self._report_wire, self.stopping)
+            if paid and self.spill:
+                self.spill.arrived(answer)
+            return answer
+
+        return work
 
     def _report_wire(self, attempt_id: int, at: datetime) -> None:
         self.pool.results.put(("wire", (attempt_id, at)))
@@ -360,14 +362,14 @@ class Drive:
             if found.get(kind):
                 failpoint("before_settle")
                 _book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
+                if kind == "call" and self.spill:
+                    self.spill.booked(found[kind])
                 del found[kind]
                 failpoint("after_settle")
         for answer in found.pop("sweep", ()):
             sweep.settle(answer, now)
         if has_places:
             self.retry_at.clear()  # places are free again
-            if self.spill:
-                self.spill.booked()
 
     def _wait(self, *, busy: bool) -> dict[str, list[Any]]:
         """For results, or for the next moment that is known. Where webhooks may come, they are looked for often."""

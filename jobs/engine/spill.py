@@ -1,7 +1,8 @@
 """Answers to paid calls that cannot be booked just now, kept on the local disk: a kill during an outage loses none.
 
 One file a worker. It is written and fsynced only while the database does not answer, into space that was taken at the
-start of the drive: where the disk is full, the database cannot be written either. Recovery reads the files of dead
+start of the drive: where the disk is full, the database cannot be written either. A database may also hang and say
+nothing: what takes long to be booked is written by a thread that looks now and then. Recovery reads the files of dead
 workers before it concludes anything about them; what is booked is removed.
 """
 
@@ -11,10 +12,12 @@ import errno
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import IO, Any
 
 from django.conf import settings
@@ -28,6 +31,7 @@ from .requests import Ticket
 
 log = logging.getLogger(__name__)
 RESERVED = 256 * 1024  # some hundred answers
+HANGS_S = 1.0  # what takes longer to be booked is kept
 ERRORS = {
     error.__name__: error
     for error in (
@@ -45,13 +49,20 @@ def folder() -> Path:
 
 
 class Spill:
-    """The file of one worker; without one (the disk was full when it began) there is memory alone, as before."""
+    """The file of one worker; without one (the disk was full when it began) there is memory alone, as before.
+
+    Answers are handed in by the threads that got them, so that they are safe wherever the drive itself hangs.
+    """
 
     def __init__(self, name: str) -> None:
         self.path = folder() / f"{name}.jsonl"
         self.kept: set[int] = set()  # attempts whose answers stand in it
+        self._waiting: dict[int, tuple[float, Answer]] = {}  # attempt -> (when it came, its answer), not booked yet
+        self._lock, self._closed = threading.Lock(), threading.Event()
         self._file: IO[bytes] | None = None
         self._reserve()
+        self._guard = threading.Thread(target=self._look_now_and_then, name="spill", daemon=True)
+        self._guard.start()
 
     def _reserve(self) -> None:
         try:
@@ -63,32 +74,54 @@ class Spill:
         except OSError as error:
             log.warning("no place to keep answers in while the database is away: %s", error)
 
-    def keep(self, answers: Iterable[Answer]) -> None:
-        """Those that are not in it yet. A disk that refuses is said and endured: the answers are in memory, too."""
-        new = [answer for answer in answers if answer.ticket.attempt_id not in self.kept]
-        if not new or self._file is None:
-            return
-        lines = b"".join(json.dumps(_told(answer)).encode() + b"\n" for answer in new)
-        begun_at = self._file.tell()
-        try:
-            if self._file.write(lines) < len(lines):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            log.error("%s answers could not be kept in %s: %s", len(new), self.path, error)
-            self._file.seek(begun_at)
-            return
-        self.kept |= {answer.ticket.attempt_id for answer in new}
+    def arrived(self, answer: Answer) -> None:
+        """Waits from now on to be booked."""
+        with self._lock:
+            self._waiting[answer.ticket.attempt_id] = (monotonic(), answer)
 
-    def booked(self) -> None:
-        """All that it keeps stands in the database now."""
-        if self.kept:
-            self.kept.clear()
-            self._drop()
-            self._reserve()
+    def keep(self, *, older_than_s: float = 0.0) -> int:
+        """Writes what waits and does not stand in the file yet; how many that were."""
+        with self._lock:
+            late = monotonic() - older_than_s
+            new = [a for key, (came, a) in self._waiting.items() if came <= late and key not in self.kept]
+            if new and self._file is not None and self._write(self._file, new):
+                self.kept |= {answer.ticket.attempt_id for answer in new}
+                return len(new)
+        return 0
+
+    def _write(self, file: IO[bytes], answers: list[Answer]) -> bool:
+        """False where the disk refuses: that is said and endured, as the answers are in memory, too."""
+        lines = b"".join(json.dumps(_told(answer)).encode() + b"\n" for answer in answers)
+        begun_at = file.tell()
+        try:
+            if file.write(lines) < len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError as error:
+            log.error("%s answers could not be kept in %s: %s", len(answers), self.path, error)
+            file.seek(begun_at)
+            return False
+        return True
+
+    def _look_now_and_then(self) -> None:
+        while not self._closed.wait(HANGS_S / 2):
+            if count := self.keep(older_than_s=HANGS_S):
+                log.warning("the database takes long to book %s answers; they are kept meanwhile", count)
+
+    def booked(self, answers: Iterable[Answer]) -> None:
+        """These stand in the database now. When all do that the file keeps, it is begun anew."""
+        with self._lock:
+            for answer in answers:
+                self._waiting.pop(answer.ticket.attempt_id, None)
+            if self.kept and not self.kept & self._waiting.keys():
+                self.kept.clear()
+                self._drop()
+                self._reserve()
 
     def close(self) -> None:
         """At the end of a drive; what is not booked stays for recovery."""
+        self._closed.set()
+        self._guard.join()
         if self.kept:
             self._file = None if self._file is None else self._file.close()
         else:

@@ -6,6 +6,7 @@ import errno
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -45,9 +46,15 @@ def vendor(request):
 def kept_by_a_dead_one(*answers) -> Spill:
     """A file whose worker's lock nobody holds."""
     file = Spill(str(uuid.uuid4()))
-    file.keep(answers)
+    keep(file, *answers)
     file.close()
     return file
+
+
+def keep(file: Spill, *answers) -> None:
+    for answer in answers:
+        file.arrived(answer)
+    file.keep()
 
 
 @pytest.mark.parametrize(
@@ -94,11 +101,11 @@ def test_an_answer_is_kept_in_room_that_was_taken_before_the_disk_was_full(vendo
     [ticket] = claimed(NOW)
     file = Spill("a")
     size = file.path.stat().st_size
-    file.keep([answered(ticket, NOW, accepted_id="job-1")])
-    file.keep([answered(ticket, NOW, accepted_id="job-1")])  # once only
+    keep(file, answered(ticket, NOW, accepted_id="job-1"))
+    keep(file, answered(ticket, NOW, accepted_id="job-1"))  # once only
     assert file.path.stat().st_size == size == spill.RESERVED
     assert len(spill.read(file.path)) == 1
-    file.booked()
+    file.booked([answered(ticket, NOW)])
     assert spill.read(file.path) == []
     file.close()
     assert not file.path.exists()
@@ -122,12 +129,34 @@ def test_a_disk_that_refuses_is_endured(vendor, monkeypatch):
         raise OSError(errno.ENOSPC, "no room")
 
     monkeypatch.setattr(spill.os, "fsync", full)
-    file.keep([answered(first, NOW, accepted_id="1")])
+    keep(file, answered(first, NOW, accepted_id="1"))
     assert file.kept == set()
     monkeypatch.setattr(spill.os, "fsync", fsync)
-    file.keep([answered(second, NOW, accepted_id="2"), answered(first, NOW, accepted_id="1")])
-    assert [answer.accepted_id for answer in spill.read(file.path)] == ["2", "1"]
+    keep(file, answered(second, NOW, accepted_id="2"))
+    assert [answer.accepted_id for answer in spill.read(file.path)] == ["1", "2"]
     file.close()
+
+
+def test_what_is_not_booked_after_a_second_is_kept_though_nothing_failed(vendor, monkeypatch):
+    monkeypatch.setattr(spill, "HANGS_S", 0.05)
+    of_listed("Bread", "Bees")
+    first, second = claimed(NOW)
+    file = Spill("a")
+    file.arrived(answered(first, NOW, accepted_id="1"))
+    file.arrived(answered(second, NOW, accepted_id="2"))
+    file.booked([answered(second, NOW)])
+    until(lambda: spill.read(file.path))
+    assert [answer.accepted_id for answer in spill.read(file.path)] == ["1"]
+    file.booked([answered(first, NOW)])
+    file.close()
+    assert not file.path.exists()
+
+
+def until(what, *, within_s: float = 10.0) -> None:
+    end = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_where_no_file_can_be_made_the_drive_goes_on_without(vendor, monkeypatch):
@@ -135,8 +164,8 @@ def test_where_no_file_can_be_made_the_drive_goes_on_without(vendor, monkeypatch
     of_listed()
     [ticket] = claimed(NOW)
     file = Spill("a")
-    file.keep([answered(ticket, NOW, accepted_id="1")])
-    file.booked()
+    keep(file, answered(ticket, NOW, accepted_id="1"))
+    file.booked([answered(ticket, NOW)])
     file.close()
 
 
@@ -149,7 +178,7 @@ def test_recovery_books_what_the_dead_kept_before_it_takes_their_answers_for_los
     first, _ = claimed(NOW, by=dead)
     worker.release(str(dead.pk))
     file = Spill(str(dead.pk))
-    file.keep([answered(first, NOW, accepted_id="job-1")])
+    keep(file, answered(first, NOW, accepted_id="job-1"))
     file.close()
     me = worker.enlist("generation", NOW)
     recovery.recover(me, NOW)
@@ -166,7 +195,7 @@ def test_what_a_living_worker_keeps_is_its_own(vendor):
     living = worker.enlist("generation", NOW)
     [ticket] = claimed(NOW, by=living)
     file = Spill(str(living.pk))
-    file.keep([answered(ticket, NOW, accepted_id="job-1")])
+    keep(file, answered(ticket, NOW, accepted_id="job-1"))
     assert late.book_spilled(NOW) == 0
     file.close()
     assert Step.objects.get().state == State.CLAIMED
@@ -265,6 +294,19 @@ def test_a_kill_while_the_database_is_away_loses_no_answer(scene, child_environm
     assert [*spill.folder().glob("*.jsonl")] == [spill.folder() / f"{scene.drives[0].worker.pk}.jsonl"]
     scene.check()
     assert not [*spill.folder().glob("*.jsonl")]
+
+
+@pytest.mark.slow
+def test_a_kill_while_the_database_hangs_loses_no_answer(scene, child_environment):
+    scene.batch("Bread", provider=scene.vendor("instant"))
+    variables = {**child_environment, URL_VARIABLE: scene.sim.url, "VIDBATCH_FAILPOINTS": "before_settle=sleep+60"}
+    child = subprocess.Popen([sys.executable, "-c", DRIVE], env=variables)
+    until(lambda: any(spill.read(path) for path in spill.folder().glob("*.jsonl")), within_s=30)
+    child.kill()
+    child.wait()
+    scene.drive_until(lambda: not Step.objects.exclude(state=State.DONE).exists())
+    assert len(scene.books()["bills"]) == 1
+    scene.check()
 
 
 # -- quiet periods -----------------------------------------------------------------------------------------------------
