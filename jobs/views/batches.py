@@ -74,6 +74,7 @@ def batch_detail(request: HttpRequest, pk: int) -> HttpResponse:
     batch = _batch(request, pk)
     context = _board(request, batch)
     context["live_version"] = _version(_parts(request, context))
+    context["allowance"] = allowance_of(batch)
     return render(request, "batches/detail.html", context)
 
 
@@ -233,7 +234,6 @@ def _board(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "needs": flagged + stuck + progress[batch.pk].gates,
         "retryable": sum(cause.count for cause in causes if cause.may_succeed),
         "decisions": decisions.causes(decisions.questions_of([batch])),
-        "allowance": allowance_of(batch),
         "scripts": queries.at_script_gate(batch).count(),
         "renders": queries.at_render_gate(batch).count(),
         "page": page,

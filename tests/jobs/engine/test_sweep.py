@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 
 from jobs.engine import budgets, calls, late, sweep
 from jobs.engine.drive import Drive
@@ -220,3 +221,22 @@ def test_two_that_find_a_job_at_once_book_it_once(vendor):
         thread.join(30)
     assert sorted(booked) == [False, False, False, True]
     assert LedgerEntry.objects.filter(kind="orphan").count() == Notice.objects.count() == 1
+
+
+def test_a_stranger_in_the_account_of_a_real_vendor_is_found_over_the_wire(scene):
+    scene.batch(provider=scene.vendor("jobs", page_size=2))
+    done = Step.objects.filter(state=State.DONE).exists
+    scene.drive_until(done)
+    strange = {"kind": "text", "prompt": "Not ours", "tag": "a stranger's"}
+    job = requests.post(f"{scene.sim.url}/jobs/v1/jobs", json=strange, timeout=5).json()["id"]
+    found = LedgerEntry.objects.filter(kind="orphan", external_id=job).exists
+    now = datetime.now(UTC)
+    deadline = now + timedelta(seconds=20)
+    while not found() and datetime.now(UTC) < deadline:  # it may still run when the first sweep comes by
+        Chore.objects.filter(name="sweep sim_jobs").update(done_at=now - 2 * HOUR)
+        scene.drives[0].house._looked = float("-inf")
+        scene.drives[0].step_once()
+    assert LedgerEntry.objects.get(kind="orphan", external_id=job).spent_micro == 1000
+    ours = Attempt.objects.get().external_id
+    assert not LedgerEntry.objects.filter(kind="orphan", external_id=ours).exists()
+    scene.sim.control("jobs", page_size=1000)
