@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 
 from benchmarks import report
 from benchmarks.harness.measure import load_average
@@ -37,7 +38,12 @@ def main() -> int:
 def _measure(key: str, runs: int) -> bool:
     began = time.monotonic()
     print(f"{key} … (load {load_average()})", end=" ", flush=True)
-    figures = SCENARIOS[key](runs)
+    try:
+        figures = SCENARIOS[key](runs)
+    except Exception:  # what broke here is no reason to lose the others
+        print("BROKE OFF", flush=True)
+        traceback.print_exc()
+        return False
     figures["took_s"] = round(time.monotonic() - began)
     report.keep(key, figures)
     reached = report.is_reached(figures)

@@ -27,9 +27,8 @@ def main(what: str, spec: dict[str, Any]) -> dict[str, Any]:
 
         call_command("migrate", verbosity=0)
         return {}
-    from tests import simulator_adapter
-
     from providers import registry
+    from tests import simulator_adapter
 
     simulator_adapter.register_all(spec["simulator"])
     registry.all_adapters()  # as a cluster does before it makes its workers

@@ -46,7 +46,7 @@ def _wait_for(page: str) -> None:
         try:
             requests.get(page, timeout=5)
             return
-        except requests.ConnectionError:
+        except requests.RequestException:
             time.sleep(0.1)
     raise RuntimeError("The site did not start.")
 
