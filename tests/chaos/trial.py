@@ -120,12 +120,20 @@ class Trial:
         )
 
     def _rage(self) -> None:
+        self._wait_for_work()
         began, events = time.monotonic(), list(self.plan.events)
         while (passed := time.monotonic() - began) < self.plan.storm_s or self._must_go_on(passed):
             while events and events[0].at_s <= passed:
                 event = events.pop(0)
                 self._stubbornly(lambda event=event: self.storm.strike(event.what, event.how))
             self._stubbornly(self.storm.undo_what_is_due)
+            self._keep_crew(storming=True)
+            time.sleep(ROUND_S)
+
+    def _wait_for_work(self) -> None:
+        """The storm begins when something is being made: on a busy machine that takes a while."""
+        end = time.monotonic() + PASS_LIMIT_S * _slack()
+        while time.monotonic() < end and not self._stubbornly(Attempt.objects.exists):
             self._keep_crew(storming=True)
             time.sleep(ROUND_S)
 
