@@ -11,6 +11,7 @@ django.setup()
 import tests.chaos.bugs  # noqa: E402
 import tests.chaos.ground  # noqa: E402
 import tests.chaos.weather  # noqa: E402, F401
+from jobs import review  # noqa: E402, F401
 from jobs.engine import drive  # noqa: E402, F401
 from providers import registry  # noqa: E402
 

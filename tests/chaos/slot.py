@@ -39,7 +39,7 @@ def run(order: dict[str, Any], prepared: str, root: Path) -> Result:
     try:
         result = trial.run()
     except Exception:
-        result = Result(trial.plan.name, [f"the trial itself broke: {traceback.format_exc()}"], 0.0, trial.storm.log)
+        result = Result(trial.plan.name, [f"the trial itself broke: {traceback.format_exc()}"], 0.0)
     if result.violations:
         result.log.append(f"everything is kept in {trial.folder}")
     else:
