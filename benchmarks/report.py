@@ -7,10 +7,12 @@ import os
 import platform
 import time
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 REPORT = Path(__file__).with_name("report.json")
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+_one_writes = Lock()
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 
 
@@ -19,6 +21,11 @@ def read() -> dict[str, Any]:
 
 
 def keep(key: str, figures: dict[str, Any]) -> None:
+    with _one_writes:
+        _keep(key, figures)
+
+
+def _keep(key: str, figures: dict[str, Any]) -> None:
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "measured": time.strftime("%Y-%m-%d")}
     report = {**read(), key: {**figures, **machine}}
     text = json.dumps({name: report[name] for name in sorted(report)}, indent=1)

@@ -32,6 +32,7 @@ class Installation:
             **kept,
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "VIDBATCH_DATA": str(data),
+            "VIDBATCH_STATIC": str(data / "static"),
             "VIDBATCH_CALL_THREADS": str(threads),
             "VIDBATCH_MEDIA_PLACES": str(GLANCES),
             **({"VIDBATCH_DATABASE_URL": url} if url else {}),

@@ -41,9 +41,25 @@ def staggered(jobs: Sequence[Job], *, apart_s: float = 0.0) -> list[dict[str, An
 
     So they seldom need a core at once.
     """
-    first = time.time() + START_S * len(jobs)
+    first = time.time() + START_S * len(jobs) if len(jobs) > 1 else 0.0
     with ThreadPoolExecutor(len(jobs)) as threads:
         return list(threads.map(lambda n: jobs[n](first + n * apart_s), range(len(jobs))))
+
+
+def in_groups(jobs: Sequence[Job], at_once: int, *, window_s: float) -> list[dict[str, Any]]:
+    """So many beside each other, each a part of a window after another; then the next so many."""
+    groups = [jobs[n : n + at_once] for n in range(0, len(jobs), at_once)]
+    return [done for group in groups for done in staggered(group, apart_s=window_s / at_once)]
+
+
+@contextmanager
+def beside(job: Job) -> Iterator[list[dict[str, Any]]]:
+    """Runs a job while others are measured; what it brings is in the list when the block is left."""
+    found: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(job, 0.0)
+        yield found
+        found.append(coming.result())
 
 
 def wait_until(moment: float) -> None:

@@ -21,3 +21,5 @@ SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "noop": noop.measure,
     "sample": sample.measure,
 }
+
+WAIT_MOSTLY = {"A_true", "B"}  # at true scale: measured beside each other

@@ -11,19 +11,19 @@ from typing import Any
 
 from benchmarks.harness import roads
 from benchmarks.harness.engine import installation
-from benchmarks.harness.measure import Job, load_average, middle, staggered
+from benchmarks.harness.measure import in_groups, load_average, middle
 from benchmarks.harness.roads import Batch, Lane, Road
 
-COUNT, AT_ONCE, APART_S = 20, 4, 2.0
+COUNT, AT_ONCE, APART_S = 20, 5, 1.5
 LEAST_WITHIN = 16
 THREADS = 128
-BEFORE = Batch(videos=3, scenes=3)
+BEFORE = Batch(videos=3, scenes=2)
 
 
 def measure(runs: int) -> dict[str, Any]:
     """The value is the median error of the middle forecast (P50). Twenty batches, whatever `runs` is."""
     load, jobs = load_average(), [partial(one, seed) for seed in range(1, COUNT + 1)]
-    done = [each for n in range(0, COUNT, AT_ONCE) for each in _together(list(jobs[n : n + AT_ONCE]))]
+    done = in_groups(jobs, AT_ONCE, window_s=APART_S * AT_ONCE)
     error, within = middle(each["error"] for each in done), sum(each["within_p90"] for each in done)
     return {
         "value": error,
@@ -34,10 +34,6 @@ def measure(runs: int) -> dict[str, Any]:
         "load_average": load,
         "runs": done,
     }
-
-
-def _together(jobs: list[Job]) -> list[dict[str, Any]]:
-    return staggered(jobs, apart_s=APART_S)
 
 
 def one(seed: int, begin_at: float = 0.0) -> dict[str, Any]:
@@ -80,4 +76,4 @@ def a_road(chance: Random) -> Road:
 def a_batch(chance: Random) -> Batch:
     strategy = chance.choice(("pipelined", "pipelined", "parallel", "chunked"))
     settings = {"strategy": strategy, "chunk_size": chance.choice((2, 4))}
-    return Batch(videos=chance.randint(4, 10), scenes=chance.randint(2, 4), settings=settings)
+    return Batch(videos=chance.randint(4, 8), scenes=chance.randint(2, 4), settings=settings)

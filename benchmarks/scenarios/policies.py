@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from benchmarks import bounds
-from benchmarks.harness.measure import Job, load_average, staggered
+from benchmarks.harness.measure import Job, in_groups, load_average
 
 from .windows import AMOUNT, PLAIN, Case, Run, engine_run, peer_run, summary
 
@@ -36,19 +36,19 @@ NEVER_REFUSED = {"lock_out"}  # one refusal is too many there; elsewhere the fir
 PEERS = ("pyrate_limiter", "parallel_script")
 PEERS_UNDER = ("quantised_undeclared", "refused_count", "lock_out")
 TARGET = 1.10
-AT_ONCE = 4
+AT_ONCE = 8
 
 
 def measure(runs: int) -> dict[str, Any]:
-    """Some beside each other, each a part of a window after the one before; then the peers in the same way."""
+    """All beside each other, each a part of a window after the one before; then the peers in the same way."""
     done: dict[str, list[Run]] = {name: [] for name in POLICIES}
     for seed in range(1, runs + 1):
-        for name, run in zip(
-            POLICIES, _together([partial(engine_run, case, seed) for case in POLICIES.values()]), strict=True
-        ):
+        jobs: list[Job] = [partial(engine_run, case, seed) for case in POLICIES.values()]
+        for name, run in zip(POLICIES, in_groups(jobs, AT_ONCE, window_s=PLAIN.window_s), strict=True):
             done[name].append(run)
     load, kinds = load_average(), [(peer, name) for name in PEERS_UNDER for peer in PEERS]
-    theirs = _together([partial(peer_run, peer, POLICIES[name], 1) for peer, name in kinds])
+    others: list[Job] = [partial(peer_run, peer, POLICIES[name], 1) for peer, name in kinds]
+    theirs = in_groups(others, AT_ONCE, window_s=PLAIN.window_s)
     ours = {name: _figures(name, of_it) for name, of_it in done.items()}
     return {
         "value": max(each["ratio"] for each in ours.values()),
@@ -59,11 +59,6 @@ def measure(runs: int) -> dict[str, Any]:
         "runs": done,
         "peers": {f"{peer}, {name}": summary([run]) for (peer, name), run in zip(kinds, theirs, strict=True)},
     }
-
-
-def _together(jobs: list[Job]) -> list[Run]:
-    groups = [jobs[n : n + AT_ONCE] for n in range(0, len(jobs), AT_ONCE)]
-    return [run for group in groups for run in staggered(group, apart_s=PLAIN.window_s / AT_ONCE)]
 
 
 def _figures(name: str, done: list[Run]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import bounds
 from benchmarks.harness import engine, simulated
-from benchmarks.harness.measure import Job, busy_cores, load_average, middle, staggered
+from benchmarks.harness.measure import Job, beside, busy_cores, in_groups, load_average, middle, staggered
 from benchmarks.harness.peer import run_peer
 from benchmarks.peers.quotas import QUOTA_PEERS
 
@@ -18,8 +18,8 @@ AMOUNT = 60
 COUNTS = (300, 290)  # a multiple of the quota, where one wasted place costs a whole window, and not
 TRUE_COUNT = 180
 ITEM = {"width": 64, "height": 64}
-PATIENCE = 5  # times the achievable: then a peer is ended, and what it did not get is lost
-SLOW_PEERS = {"chunks"}  # four times as long as the others: beside them, not after them
+PATIENCE = 3  # times the achievable: then a peer is ended, and what it did not get is lost
+CHUNKS = "chunks"  # a hundred seconds long, and next to nothing to compute: beside everything else
 Run = dict[str, Any]
 
 
@@ -56,27 +56,36 @@ def busy(runs: int) -> dict[str, Any]:
 
 def true_scale(runs: int) -> dict[str, Any]:
     """Waits most of the time, so the runs and the peers share it: each begins a few seconds after the one before."""
-    peers = ("pyrate_limiter", "aiolimiter_even", "parallel_script")
-    jobs: list[Job] = [partial(engine_run, TRUE, seed) for seed in range(1, runs + 1)]
-    jobs += [partial(peer_run, name, TRUE, 1) for name in peers]
+    names = ("aiolimiter_even", "parallel_script", "pyrate_limiter")
+    jobs: list[Job] = [partial(peer_run, name, TRUE, 1) for name in names]
+    jobs += [partial(engine_run, TRUE, seed) for seed in range(1, runs + 1)]
     done = staggered(jobs, apart_s=TRUE.window_s / len(jobs))
-    ours = summary(done[:runs])
+    theirs, own = done[: len(names)], done[len(names) :]
+    ours = summary(own)
     return {
         "value": ours["ratio"],
         "target": 1.01,
         **{name: ours[name] for name in ("refusals", "requests_per_success", "lost")},
         "load_average": load_average(),
-        "runs": done[:runs],
-        "peers": {name: summary([run]) for name, run in zip(peers, done[runs:], strict=True)},
+        "runs": own,
+        "peers": {name: summary([run]) for name, run in zip(names, theirs, strict=True)},
     }
 
 
 def _scaled(runs: int, *, busy: int, target: float) -> dict[str, Any]:
-    with busy_cores(busy):
-        cases = [replace(PLAIN, count=count, best_s=0.0) for count in COUNTS]
-        done = {str(case.count): [engine_run(case, seed) for seed in range(1, runs + 1)] for case in cases}
+    """Quiet: one run after the other. With busy cores both numbers of calls at once: nothing is quiet there anyway."""
+    cases = [replace(PLAIN, count=count, best_s=0.0) for count in COUNTS]
+    done: dict[str, list[Run]] = {str(case.count): [] for case in cases}
+    with busy_cores(busy), beside(partial(peer_run, CHUNKS, PLAIN, 1)) as chunks:
+        for seed in range(1, runs + 1):
+            jobs: list[Job] = [partial(engine_run, case, seed) for case in cases]
+            found = in_groups(jobs, len(cases) if busy else 1, window_s=PLAIN.window_s)
+            for case, run in zip(cases, found, strict=True):
+                done[str(case.count)].append(run)
         load = load_average()
-        peers = _peers_busy() if busy else _peers()
+        fast = [name for name in QUOTA_PEERS if name != CHUNKS]
+        peers: list[Job] = [partial(peer_run, name, PLAIN, 1) for name in fast]
+        theirs = in_groups(peers, len(fast) if busy else 2, window_s=PLAIN.window_s)
     ours = {count: summary(of_it) for count, of_it in done.items()}
     return {
         "value": max(figures["ratio"] for figures in ours.values()),
@@ -87,26 +96,8 @@ def _scaled(runs: int, *, busy: int, target: float) -> dict[str, Any]:
         "busy_cores": busy,
         "items": ours,
         "runs": done,
-        "peers": peers,
+        "peers": {name: summary([run]) for name, run in zip([*fast, CHUNKS], [*theirs, *chunks], strict=True)},
     }
-
-
-def _peers() -> dict[str, Any]:
-    """The slow ones wait most of their time: they go beside the others, which go one after the other."""
-
-    def several(names: Sequence[str], begin_at: float) -> dict[str, Any]:
-        return {name: summary([peer_run(name, PLAIN, 1, begin_at)]) for name in names}
-
-    fast = [name for name in QUOTA_PEERS if name not in SLOW_PEERS]
-    parts = staggered([partial(several, fast), *(partial(several, [name]) for name in SLOW_PEERS)])
-    return {name: figures for part in parts for name, figures in part.items()}
-
-
-def _peers_busy() -> dict[str, Any]:
-    """The fast ones beside each other: nothing is quiet there anyway."""
-    fast = [name for name in QUOTA_PEERS if name not in SLOW_PEERS]
-    done = staggered([partial(peer_run, name, PLAIN, 1) for name in fast], apart_s=PLAIN.window_s / len(fast))
-    return {name: summary([run]) for name, run in zip(fast, done, strict=True)}
 
 
 # -- one run -----------------------------------------------------------------------------------------------------------
