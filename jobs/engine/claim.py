@@ -73,6 +73,7 @@ def claim(
     if steps:
         desk.write(steps, worker)
         failpoint("mid_claim")
+    result.full_lanes = desk.full_lanes()
     return result
 
 

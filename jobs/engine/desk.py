@@ -41,6 +41,7 @@ class Claim:
 
     tickets: list[Ticket] = field(default_factory=list)
     next_at: datetime | None = None
+    full_lanes: set[int] = field(default_factory=set)  # where nothing can be claimed before a place comes free
     held_by: str = ""  # the sentence of what keeps ready steps waiting, for the pages
 
     def wait_until(self, moment: datetime) -> None:
@@ -165,6 +166,11 @@ class Desk:
     def is_full(self) -> bool:
         cap = self.provider.max_in_flight
         return cap is not None and self.in_flight.total() >= cap
+
+    def full_lanes(self) -> set[int]:
+        """Where nothing can be claimed before a place comes free."""
+        full = {lane for lane, most in self.most.items() if most is not None and self.in_flight[lane] >= most}
+        return set(self.most) if self.is_full() else full
 
     def _has_place(self, step: Step) -> bool:
         most = self.most[step.lane_id]

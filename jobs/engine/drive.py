@@ -72,6 +72,7 @@ class Drive:
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
         self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
+        self.full: dict[int, datetime] = {}  # lanes at their cap -> when to look again; a place of ours says so at once
         self.alone_retry_at: dict[str, datetime] = {}
         self.claimed_last = ""  # the provider whose turn it was
         self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
@@ -228,7 +229,10 @@ class Drive:
             return 0
         begun = 0
         self.retry_at = {slug: moment for slug, moment in self.retry_at.items() if moment > now}
+        self.full = {lane: moment for lane, moment in self.full.items() if moment > now}
         ready = Step.objects.filter(provider=OuterRef("pk"), state=State.READY, not_before__lte=now, crash_count=0)
+        if self.full:
+            ready = ready.exclude(lane__in=self.full)
         slugs = list(Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("slug"))
         slugs.sort(key=lambda slug: slug <= self.claimed_last)  # in turn: one that could use every thread gets not all
         for slug in slugs:
@@ -247,6 +251,7 @@ class Drive:
         if alone_only:
             self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
         else:
+            self.full |= dict.fromkeys(claimed.full_lanes, self.clock() + timedelta(seconds=LOOK_EVERY_S))
             if claimed.next_at and len(claimed.tickets) < places:
                 # Not beyond the next look: another lane may get work, or an admin make room, before that moment.
                 early = claimed.next_at - timedelta(seconds=WAKE_AHEAD_S)
@@ -370,6 +375,7 @@ class Drive:
             sweep.settle(answer, now)
         if has_places:
             self.retry_at.clear()  # places are free again
+            self.full.clear()
 
     def _wait(self, *, busy: bool) -> dict[str, list[Any]]:
         """For results, or for the next moment that is known. Where webhooks may come, they are looked for often."""
