@@ -55,6 +55,7 @@ class Clock:
         self.events: list[tuple[float, int]] = []
         self.now = 0.0
         self.checks: deque[int] = deque()
+        self.waited_for: set[int] = set()  # orders
         self.check_wide = side_by_side(grain, plain.places)
         self.run_ = Run(ends=[0.0] * len(orders))
         self.orders: list[Running] = []
@@ -95,9 +96,10 @@ class Clock:
         for desk in self.market.desks:
             desk.wakes_at = self.plain.pickup_s
             heappush(self.events, (self.plain.pickup_s, -1 - (desk.number << 1)))
-        events, waited_for = self.events, self.orders[:watched]
+        events = self.events
+        self.waited_for = {order.number for order in self.orders[:watched] if order.videos_left}
         turns = (self._called, self._stored, self._checked, self._ready_now, self._turn)
-        while events and any(order.videos_left for order in waited_for):
+        while events and self.waited_for:
             self.now, code = heappop(events)
             if code < 0:
                 self._wake(-code - 1)
@@ -115,8 +117,9 @@ class Clock:
             self._open(self.orders[number])
         else:
             desk = self.market.desks[number]
-            desk.wakes_at = inf
-            self._claim(desk)
+            if desk.wakes_at <= self.now:  # else it woke earlier, and sleeps anew
+                desk.wakes_at = inf
+                self._claim(desk)
 
     # -- what may start --------------------------------------------------------------------------
 
@@ -312,6 +315,8 @@ class Clock:
         group.left -= 1
         if not group.left:
             order.videos_left -= 1
+            if not order.videos_left:
+                self.waited_for.discard(order.number)
             self.run_.ends[order.number] = self.now
             if order.number == 0:
                 self.run_.first_s = self.run_.first_s or self.now

@@ -25,8 +25,9 @@ from .money import most_in_an_hour
 from .plain import Order, Plain
 from .road import road_of
 
-STEPS_OF_A_RUN = 700  # above it, a run for the spread is coarse
-STEPS_OF_ALL_RUNS = 20_000
+STEPS_OF_THE_FIRST = 25_000  # above it, even the first run is coarse
+STEPS_OF_A_RUN = 500  # … and above this one, those for the spread
+STEPS_OF_ALL_RUNS = 10_000
 MOST_RUNS = 60
 VERSION = 1
 
@@ -81,12 +82,16 @@ def seconds_left(plain: Plain, *, watched: int = 1, seed: int = 1) -> list[float
     """
     _check(plain)
     luck = Luck(seed, nominal=True)
-    return Clock(plain, plain.order.settings, luck, grain=_grain(plain)).run(watched=watched).ends[:watched]
+    return (
+        Clock(plain, plain.order.settings, luck, grain=_grain(plain, STEPS_OF_A_RUN))
+        .run(watched=watched)
+        .ends[:watched]
+    )
 
 
 def _one(plain: Plain, strategy: Strategy, seed: int, exact: int, estimated: int) -> Forecast:
     settings = replace(plain.order.settings, strategy=strategy)
-    run = Clock(plain, settings, Luck(seed, nominal=True), busy=True).run()
+    run = Clock(plain, settings, Luck(seed, nominal=True), grain=_grain(plain, STEPS_OF_THE_FIRST), busy=True).run()
     p10, p50, p90 = _spread(plain, settings, seed, run)
     bound: Bound = bound_of(plain, settings)
     rows, bars = rows_and_bars(run.lanes, run.finish_s)
@@ -109,7 +114,7 @@ def _one(plain: Plain, strategy: Strategy, seed: int, exact: int, estimated: int
 
 
 def _spread(plain: Plain, settings: BatchSettings, seed: int, full: Run) -> tuple[float, float, float]:
-    grain = _grain(plain)
+    grain = _grain(plain, STEPS_OF_A_RUN)
     steps = max(1, _steps([plain.order, *plain.others]) // grain)
     runs = max(20, min(MOST_RUNS, STEPS_OF_ALL_RUNS // steps))
     ends = [
@@ -120,8 +125,8 @@ def _spread(plain: Plain, settings: BatchSettings, seed: int, full: Run) -> tupl
     return middle * p10 / p50, middle, middle * p90 / p50
 
 
-def _grain(plain: Plain) -> int:
-    return -(-_steps([plain.order, *plain.others]) // STEPS_OF_A_RUN)
+def _grain(plain: Plain, most: int) -> int:
+    return -(-_steps([plain.order, *plain.others]) // most)
 
 
 def _steps(orders: Iterable[Order]) -> int:

@@ -51,6 +51,8 @@ class Luck:
         """How many of so many fail."""
         if rate <= 0.0:
             return 0
+        if count > 8:
+            return int(self.numbers.binomial(count, rate))
         return sum(self.coin.random() < rate for _ in range(count))
 
 

@@ -55,10 +55,10 @@ class Running:
         at, videos = 0, self.order.videos
         size = self.settings.chunk_size if self.settings.strategy == "chunked" else len(videos)
         while at < len(videos):
-            n, most = 1, min(grain, size - at % size if size else grain)
-            while n < most and at + n < len(videos) and videos[at + n] == videos[at]:
+            first, n, most = videos[at], 1, min(grain, size - at % size, len(videos) - at)
+            while n < most and (videos[at + n] is first or videos[at + n] == first):
                 n += 1
-            groups.append(Group(self, videos[at], at + 1, n, base, kits))
+            groups.append(Group(self, first, at + 1, n, base, kits))
             base += groups[-1].left
             at += n
         self.videos_left = len(groups)
