@@ -21,7 +21,7 @@ CLEAN_WINDOWS = 10  # without a refusal, then bursts are tried again
 MOST_IN_ROW = 5  # failures
 ENOUGH_TO_JUDGE = 10  # calls that ended within a minute
 FIRST_BREAK_S, LONGEST_BREAK_S = 5.0, 300.0
-PACE_MARGIN = 0.02  # even pacing keeps so much more distance than the quota asks for
+PACE_MARGIN = 0.03  # even pacing keeps so much more distance than the quota asks for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 MOST_WAIT_S = 2.0  # longer than anything is claimed ahead; a clock that jumps must not hold a thread
 ROOM_AGAIN_S = 1.0
 _threads = threading.local()
+LEAST_DISTANCE = 0.985  # of the planned one, which has a margin of its own
+_leaving = threading.Lock()
+_left: dict[int, float] = {}  # lane -> when its last paced call left, or will
 _refused: dict[int, float] = {}  # lane -> when a call of it was last refused for haste
 
 
@@ -109,9 +112,19 @@ def _wait_for(ticket: Ticket) -> datetime:
     """Until its place in the vendor's window is free; the moment at which it leaves."""
     if ticket.send_at and (seconds := (ticket.send_at - datetime.now(UTC)).total_seconds()) > 0:
         sleep(min(seconds, MOST_WAIT_S))
+    if ticket.gap_s:
+        _keep_distance(ticket)
     now = datetime.now(UTC)
     _check(ticket, now)
     return now
+
+
+def _keep_distance(ticket: Ticket) -> None:
+    """Threads that come late must not leave together: nearly the planned distance is kept, and so caught up with."""
+    with _leaving:
+        at = max(monotonic(), _left.get(ticket.lane_id, 0.0) + ticket.gap_s * LEAST_DISTANCE)
+        _left[ticket.lane_id] = at
+    sleep(max(0.0, at - monotonic()))
 
 
 def _check(ticket: Ticket, now: datetime) -> None:

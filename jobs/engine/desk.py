@@ -25,6 +25,7 @@ from .requests import Ticket, as_sent, request_of
 from .rows import JsonText, insert_rows
 
 LEASE_MARGIN_S = 30.0
+EARLY_SHARE = 0.6  # of how far ahead places are claimed: begun so early, one claim takes all that come close together
 # What an attempt says before anything is known of it.
 NOTHING_YET = {
     "outcome": Attempt.Outcome.NONE.value,
@@ -40,12 +41,15 @@ class Claim:
     """What was claimed, and when there may be room for more (None: nothing waits for time)."""
 
     tickets: list[Ticket] = field(default_factory=list)
-    next_at: datetime | None = None
+    next_at: datetime | None = None  # the next place comes free
+    again_at: datetime | None = None  # it can be claimed: a little earlier
     full_lanes: set[int] = field(default_factory=set)  # where nothing can be claimed before a place comes free
     held_by: str = ""  # the sentence of what keeps ready steps waiting, for the pages
 
-    def wait_until(self, moment: datetime) -> None:
+    def wait_until(self, moment: datetime, *, early_s: float = 0.0) -> None:
+        early = moment - timedelta(seconds=early_s)
         self.next_at = moment if self.next_at is None else min(self.next_at, moment)
+        self.again_at = early if self.again_at is None else min(self.again_at, early)
 
 
 class _Admitted(NamedTuple):
@@ -104,7 +108,7 @@ class Desk:
         if self.budgets is None:
             self.budgets = books.lock_budgets(self.now)
         for step in steps:
-            meters = self._meters_of(CAPABILITY_OF[step.stage], step.offer_id)
+            meters = self._meters_for(step)
             if not self._has_place(step) or any(meter.is_waiting for meter in meters):
                 continue
             request = request_of(step, tag=uuid.uuid4().hex)
@@ -134,6 +138,9 @@ class Desk:
             admitted.append(step)
         return admitted
 
+    def _meters_for(self, step: Step) -> list[QuotaMeter]:
+        return self._meters_of(CAPABILITY_OF[step.stage], step.offer_id)
+
     def _tokens(self, request: Request) -> dict[str, int]:
         tokens = self.adapter.most_tokens(request)
         return {"tokens": tokens} if tokens else {}
@@ -148,12 +155,12 @@ class Desk:
         """When it may leave; None if that is too far ahead: then nobody overtakes it at what it waits for."""
         now = self.now.timestamp()
         moments = [(meter.when(units, self.now), meter) for meter in meters]
-        late = [(at, meter) for at, meter in moments if at > now + meter.ahead_s(self.ahead_s)]
-        for _, meter in late:
-            meter.is_waiting = True
         at = max((at for at, _ in moments), default=now)
-        if late:
-            self.result.wait_until(datetime.fromtimestamp(at, UTC))
+        ahead_s = min((meter.ahead_s(self.ahead_s) for meter in meters), default=self.ahead_s)
+        if at > now + ahead_s:
+            for moment, meter in moments:
+                meter.is_waiting = meter.is_waiting or moment > now + ahead_s
+            self.result.wait_until(datetime.fromtimestamp(at, UTC), early_s=ahead_s * EARLY_SHARE)
             return None
         return datetime.fromtimestamp(at, UTC) if at > now else self.now
 
@@ -247,6 +254,7 @@ class Desk:
             attempt_id=attempt_id,
             lane_id=step.lane_id,
             send_at=admitted.at,
+            gap_s=max((meter.gap_s(admitted.units) for meter in self._meters_for(step)), default=0.0),
             send_by=admitted.at + SEND_WITHIN,
         )
 

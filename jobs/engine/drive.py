@@ -39,9 +39,8 @@ from .steady import Steady
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5  # for news from other processes
-AHEAD_S = 1.0  # places are claimed so long before their moment, …
+AHEAD_S = 1.0  # places are claimed so long before their moment: threads and connections are ready by then
 STAMPED_S = 0.03  # after news from the wire: what is claimed next may leave earlier than was thought
-WAKE_AHEAD_S = 0.6  # … beginning with the first that is so near: threads and connections are ready by then
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
@@ -252,10 +251,9 @@ class Drive:
             self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
         else:
             self.full |= dict.fromkeys(claimed.full_lanes, self.clock() + timedelta(seconds=LOOK_EVERY_S))
-            if claimed.next_at and len(claimed.tickets) < places:
+            if claimed.again_at and len(claimed.tickets) < places:
                 # Not beyond the next look: another lane may get work, or an admin make room, before that moment.
-                early = claimed.next_at - timedelta(seconds=WAKE_AHEAD_S)
-                self.retry_at[slug] = min(early, self.clock() + timedelta(seconds=LOOK_EVERY_S))
+                self.retry_at[slug] = min(claimed.again_at, self.clock() + timedelta(seconds=LOOK_EVERY_S))
         self.pool.grow(len(claimed.tickets))
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket, paid=paid), paid=paid)

@@ -18,6 +18,7 @@ from providers.models import Lane, Provider, Quota, Usage
 
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
 AHEAD_OF_US_S = 5.0  # a moment that lies further ahead than any claim was written by a clock that was wrong
+AHEAD_SHARE = 0.9  # of the window: the farthest ahead that places are given away
 UNITS = ("images", "tokens", "characters")
 HOUR = timedelta(hours=1)
 
@@ -50,8 +51,8 @@ class Sent(NamedTuple):
 class QuotaMeter:
     """What one quota still grants within this claim. `is_waiting`: somebody waits for it, and nobody overtakes."""
 
-    def __init__(self, quota: Quota, counts: Counts) -> None:
-        self.quota, self.counts, self.is_waiting = quota, counts, False
+    def __init__(self, quota: Quota, window: Window, counts: Counts) -> None:
+        self.quota, self.window, self.counts, self.is_waiting = quota, window, counts, False
 
     def need(self, units: dict[str, int]) -> int:
         return 1 if self.quota.unit == Quota.Unit.REQUESTS else units.get(self.quota.unit, 0)
@@ -66,7 +67,11 @@ class QuotaMeter:
 
     def ahead_s(self, most_s: float) -> float:
         """How far ahead places are given away: only as long as nothing that is still to leave decides about them."""
-        return min(most_s, self.quota.window_s / 2)
+        return min(most_s, self.quota.window_s * AHEAD_SHARE)
+
+    def gap_s(self, units: dict[str, int]) -> float:
+        """The distance to whatever leaves next, where bursts are refused."""
+        return self.window.pace_s(self.need(units)) if self.window.paced else 0.0
 
 
 def window_of(quota: Quota, lanes: Iterable[Lane]) -> Window:
@@ -91,7 +96,7 @@ def read_meters(provider: Provider, lanes: Sequence[Lane], now: datetime) -> lis
     spans = [window.span_s for _, window in windows if window.seconds <= LONG_S]
     sent = _sent(provider, max(spans), now) if spans else []
     return [
-        QuotaMeter(quota, _Hours(quota, window, now) if quota.is_long else _meter(quota, window, sent, now))
+        QuotaMeter(quota, window, _Hours(quota, window, now) if quota.is_long else _meter(quota, window, sent, now))
         for quota, window in windows
     ]
 

@@ -101,7 +101,9 @@ def test_a_refusal_with_room_in_our_window_makes_the_lane_go_evenly_for_ten_wind
     assert lane().paced
     first = claimed(me, now=at(2), ahead_s=0.5)
     assert len(first.tickets) == 1
-    assert first.next_at == at(2 + 1.02)
+    assert first.next_at == at(2 + 1.03)
+    assert first.tickets[0].gap_s == pytest.approx(1.03)
+    assert first.again_at == at(2 + 1.03 - 0.3)
     # after ten windows without a refusal bursts are tried again
     Attempt.objects.update(on_wire_at=at(2), ended_at=at(3))
     assert len(claimed(me, now=at(101)).tickets) > 1
