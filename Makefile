@@ -47,8 +47,8 @@ chaos: bootstrap-test ## Disturb the engine in every way, on both databases; TRI
 kills: bootstrap-unit ## Kill processes of whole installations at random; TRIALS=10 for more of it
 	@$(PYTEST) -m "chaos and not live"
 
-bench: bootstrap-unit ## Measure the engine against bare SQL, on both databases
-	@$(PYTHON) -m benchmarks
+bench: bootstrap-test ## Measure the engine beside what is achievable and beside others; ONLY=A_quiet,B RUNS=3 for less
+	@$(PYTHON) -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
 
 check: lint types imports ## Style, types and import arrows
 
