@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Count, Min, Prefetch, Q, QuerySet, Sum
 
-from jobs.models import Asset, Batch, Budget, LedgerEntry, Scene, Step, Video
+from jobs.models import Asset, Batch, Budget, Forecast, LedgerEntry, Scene, Step, Video
+from jobs.queries.foreseen import about
 from jobs.queries.progress import Progress
 from jobs.states import Reason, Stage, State, Verdict
 
@@ -105,7 +106,13 @@ def facts_of(batch: Batch) -> list[tuple[str, str]]:
         ("Moderation", "on" if s.moderation else "off"),
         ("New tries by itself", str(s.auto_retries)),
         ("Waits for your go", " and ".join(gates) or "never"),
+        *_foreseen(batch),
     ]
+
+
+def _foreseen(batch: Batch) -> list[tuple[str, str]]:
+    told = Forecast.objects.filter(batch=batch).values_list("p50_s", "p90_s").first()
+    return [("Foreseen at the start", f"{about(told[0])}, 9 of 10 times within {about(told[1])}")] if told else []
 
 
 def causes_of(batch_ids: Sequence[int]) -> list[Cause]:

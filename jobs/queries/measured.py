@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, median
+from typing import Any
 
 from django.db.models import Max, Q
 
@@ -101,7 +102,7 @@ def _files() -> dict[str, list[File]]:
     last = Q(pk__in=[])
     for stage in Stage:
         last |= Q(pk__in=judged.filter(kind=stage).order_by("-pk").values("pk")[:LAST_FILES])
-    rows = judged.filter(last).annotate(ended_at=Max("step__attempts__ended_at"))
+    rows: Any = judged.filter(last).annotate(ended_at=Max("step__attempts__ended_at"))
     found: dict[str, list[File]] = defaultdict(list)
     for kind, passed, took, stored_at, done_at, ended_at in rows.values_list(
         "kind", "inspection__passed", "checked_s", "created_at", "step__finished_at", "ended_at"
@@ -120,6 +121,6 @@ def pickup_s_of(lanes: Iterable[Lane]) -> float:
     for lane in lanes:
         mine = Attempt.objects.filter(provider=lane.provider_id, lane=lane.pk).exclude(ended_at=None)
         last |= Q(pk__in=mine.order_by("-ended_at").values("pk")[:LAST_CALLS])
-    rows = Attempt.objects.filter(last, no=1).exclude(on_wire_at=None).values_list("on_wire_at", "step__created_at")
-    waits = sorted((at - since).total_seconds() for at, since in rows)
+    sent: Any = Attempt.objects.filter(last, no=1).exclude(on_wire_at=None)
+    waits = sorted((at - since).total_seconds() for at, since in sent.values_list("on_wire_at", "step__created_at"))
     return min(2 * SEEN_S, max(0.0, waits[len(waits) // 4])) if waits else SEEN_S

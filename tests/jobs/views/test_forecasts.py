@@ -113,6 +113,12 @@ def test_a_finished_batch_stands_beside_its_forecast(producer, project):
     assert "half of the forecasts were off by 20 % or less; 0 ended within" in page
 
 
+def test_the_page_of_a_batch_says_what_was_foreseen(producer, project):
+    batch = a_finished_batch(project, p50_s=2340, p90_s=2500)
+    page = producer.get(reverse("batch_detail", args=[batch.pk])).content.decode()
+    assert "39 min, 9 of 10 times within 42 min" in page
+
+
 def test_the_bound_is_of_its_own_calls_and_its_own_quotas(producer, project):
     a_batch("First", project=project)
     Batch.objects.update(cancelled_at=timezone.now())
