@@ -129,7 +129,8 @@ def _keep_distance(ticket: Ticket) -> None:
 
 def _check(ticket: Ticket, now: datetime) -> None:
     """The last look before the first byte. A refusal that came meanwhile holds back all that was claimed before it."""
-    if ticket.send_by and now > ticket.send_by:
+    is_late_by_wall = ticket.send_by is not None and now > ticket.send_by
+    if is_late_by_wall or (ticket.send_until is not None and monotonic() > ticket.send_until):
         raise HeldBack("The thread came too late to send.")
     if _refused.get(ticket.lane_id, 0.0) > ticket.made:
         raise HeldBack("The vendor asked to slow down before this was sent.")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db.models import Count, F, Max
@@ -256,6 +257,7 @@ class Desk:
             send_at=admitted.at,
             gap_s=max((meter.gap_s(admitted.units) for meter in self._meters_for(step)), default=0.0),
             send_by=admitted.at + SEND_WITHIN,
+            send_until=monotonic() + (admitted.at - self.now + SEND_WITHIN).total_seconds(),
         )
 
     def _reserve(self, step: Step, attempt_id: int) -> books.Move:

@@ -278,7 +278,7 @@ def world(db, monkeypatch, tmp_path, settings):
     at_work = type("AtWork", (datetime,), {"now": classmethod(lambda cls, tz=None: clock.now())})
     monkeypatch.setattr(calls, "datetime", at_work)
     monkeypatch.setattr(calls, "sleep", lambda seconds: clock.pass_s(max(seconds, 0.001)))
-    monkeypatch.setattr(calls, "monotonic", lambda: clock.at.timestamp())
+    monkeypatch.setattr(calls, "_refused", {})
     monkeypatch.setattr(downloads, "store", _store_of(Engine.vendors, downloads.store))
     monkeypatch.setattr(drive, "LOOK_EVERY_S", -1.0)
     monkeypatch.setattr(housekeeping, "RECOVER_EVERY_S", -1.0)
