@@ -14,6 +14,7 @@ from django.db.models import Count, Sum
 from jobs.models import Asset, Attempt, Batch, Decision, LedgerEntry, Step, Video
 from jobs.queries.progress import progress_of
 from jobs.states import Stage, State
+from providers.models import WebhookEvent
 
 Outcome = Attempt.Outcome
 PAUSE_TAKES = timedelta(seconds=5)
@@ -80,6 +81,11 @@ def done_steps_have_one_file() -> Iterator[str]:
     slots = Asset.objects.filter(current=True).values("video", "scene", "kind").annotate(n=Count("pk")).order_by()
     for row in slots.filter(n__gt=1):
         yield f"I17 {row['n']} files are current in one slot: {row}"
+
+
+def webhooks_are_stored_once() -> Iterator[str]:
+    for row in WebhookEvent.objects.values("provider", "webhook_id").annotate(n=Count("pk")).filter(n__gt=1).order_by():
+        yield f"I20 the webhook {row['webhook_id']} was stored {row['n']} times"
 
 
 def pause_meant_pause(pauses: Iterable[tuple[int, datetime, datetime]]) -> Iterator[str]:

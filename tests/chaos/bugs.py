@@ -17,6 +17,8 @@ from typing import Any
 
 from providers.types import Recovery
 
+IN_THE_WEB = ("webhook_trusted",)
+_planted: set[str] = set()
 _planters: dict[str, Callable[[], None]] = {}
 
 
@@ -26,7 +28,15 @@ def bug(planter: Callable[[], None]) -> Callable[[], None]:
 
 
 def plant(name: str) -> None:
-    if name:
+    """In a drive."""
+    if name and name not in IN_THE_WEB:
+        _planters[name]()
+
+
+def plant_here(name: str) -> None:
+    """In the process that stands for the web server, once."""
+    if name in IN_THE_WEB and name not in _planted:
+        _planted.add(name)
         _planters[name]()
 
 
@@ -179,6 +189,24 @@ def worker_name_reused() -> None:
         return row
 
     worker.enlist = enlist
+
+
+@bug
+def webhook_trusted() -> None:
+    """A webhook that says that a job failed is believed: the step is tried anew, though the job goes on."""
+    from django.db.models import F
+
+    from jobs.models import Attempt, Step
+    from jobs.states import State
+    from providers.signals import webhook_arrived
+
+    def believe(event: Any, **values: Any) -> None:
+        attempt = Attempt.objects.filter(external_id=event.external_id, ended_at=None).first()
+        if attempt is not None:
+            running = Step.objects.filter(pk=attempt.step_id, state=State.RUNNING)
+            running.update(state=State.READY, failures=F("failures") + 1, not_before=event.received_at)
+
+    webhook_arrived.connect(believe, weak=False)
 
 
 @bug

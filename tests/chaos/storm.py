@@ -14,7 +14,9 @@ from typing import Any
 from django.db import connections
 
 from jobs import control
-from jobs.models import Batch, Budget
+from jobs.models import Attempt, Batch, Budget
+from providers import webhooks
+from providers.types import WebhookSaid
 from tests.chaos import postmaster, weather
 from tests.chaos.crew import Crew
 from tests.chaos.ground import Ground, is_postgres
@@ -120,3 +122,11 @@ class Storm:
         """It is killed, and comes back on the same port with the same books."""
         self.simulator.kill()
         self._after(for_s, self.simulator.start)
+
+    def _hooks(self) -> None:
+        """Signed webhooks, doubled, about jobs that run on and about one that nobody knows: hints, and no more."""
+        running = Attempt.objects.filter(provider__slug="sim_jobs", ended_at=None).exclude(external_id="")
+        for job in [*running.values_list("external_id", flat=True)[:4], "job-of-a-stranger"]:
+            said = WebhookSaid(webhook_id=f"hook-{self.chance.randrange(10**9)}", external_id=job)
+            webhooks._store("sim_jobs", said, "")
+            webhooks._store("sim_jobs", said, "")

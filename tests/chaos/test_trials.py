@@ -21,7 +21,19 @@ def test_the_same_seed_gives_the_same_trial_and_another_a_different_one():
 def test_every_kind_of_event_and_depth_comes_in_two_hundred_trials():
     plans = [plan.draw("all", number) for number in range(200)]
     events = {event.what for each in plans for event in each.events}
-    assert events >= {"kill", "kill_all", "stop", "pause", "cancel", "clock", "database", "disk", "vendor", "cap"}
+    assert events >= {
+        "kill",
+        "kill_all",
+        "stop",
+        "pause",
+        "cancel",
+        "clock",
+        "database",
+        "disk",
+        "vendor",
+        "cap",
+        "hooks",
+    }
     assert {each.depth for each in plans} == set(plan.DEPTHS)
     assert {vendor for each in plans for vendor in each.vendor_of.values()} == set(plan.VENDORS)
 

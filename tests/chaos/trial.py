@@ -21,7 +21,7 @@ from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import OWNED
 from providers.models import Offer, Price
 from tests import invariants
-from tests.chaos import at_rest, history, pace, weather
+from tests.chaos import at_rest, bugs, history, pace, weather
 from tests.chaos import ground as grounds
 from tests.chaos.crew import Crew
 from tests.chaos.ground import CANARY, PRICES, Ground
@@ -78,6 +78,7 @@ class Trial:
         self.ground.enter()
         weather.make(self.folder)
         weather.feel(self.folder)
+        bugs.plant_here(self.bug)
         self.crew = Crew(self.ground)
         self.crew.new_cluster()
         self.person = Person(self.simulator, self.chance)
@@ -228,6 +229,7 @@ class Trial:
             *at_rest.finished_jobs_are_used(books),
             *at_rest.done_steps_have_one_file(),
             *at_rest.pages_say_the_same(),
+            *at_rest.webhooks_are_stored_once(),
             *at_rest.pause_meant_pause(self.storm.pauses),
             *at_rest.secret_is_nowhere(CANARY, self.folder),
             *history.is_sound(),
