@@ -14,7 +14,7 @@ from jobs import risk
 from jobs.advance import advance, mark
 from jobs.models import Attempt, Step, Video
 from jobs.states import MOST_CRASHES, OWNED, TERMINAL, Reason, Stage, State
-from jobs.transactions import atomically
+from jobs.transactions import atomically, forgettably
 from providers import downloads, registry
 from providers.exceptions import CallError, HeldBack, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
 from providers.models import Lane, Price, Provider
@@ -122,9 +122,13 @@ def settle_calls(answers: Sequence[Answer], now: datetime) -> None:
     _settle([a for a in answers if a.ticket.step_id in ours], ours, now)
 
 
-@atomically
 def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
     """Answers to polls of running jobs. Polling twice harms nobody: only the first end counts."""
+    book = forgettably if all(answer.running for answer in answers) else atomically
+    book(_settle_polls)(answers, now)
+
+
+def _settle_polls(answers: Sequence[Answer], now: datetime) -> None:
     by_word = sorted(answers, key=lambda answer: (answer.ticket.fence, not answer.running))
     latest = {answer.ticket.step_id: answer for answer in by_word}
     ours = still_ours({step_id: answer.ticket.fence for step_id, answer in latest.items()}, State.RUNNING)

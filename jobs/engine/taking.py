@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import chain
 
 from django.db import models
-from django.db.models import F, Max
+from django.db.models import F, Q
 
 from jobs.models import Attempt, Step, Worker
 from jobs.states import State
-from jobs.transactions import atomically
+from jobs.transactions import atomically, forgettably
 from providers import registry
 from providers.models import Lane
 
@@ -22,7 +21,8 @@ FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
 POLL_HANDED_OUT_S = 30.0
 READ_OF_ATTEMPT = ("step", "no", "tag", "external_id", "sent_at", "on_wire_at")
-MOST_POLLED = 500  # jobs a round
+MOST_POLLED = 300  # jobs a round
+RIDE_S = 5.0  # at most so much before its moment a job is asked along with others
 
 
 @atomically
@@ -58,37 +58,38 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
     return _tickets(steps, now)
 
 
-@atomically
+@forgettably
 def due_polls(slugs: list[str], most: int, now: datetime) -> list[list[Ticket]]:
     """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them."""
-    steps = {step.pk: step for step in _due(slugs, State.RUNNING, now)[:MOST_POLLED]}
+    steps = {step.pk: step for step in _due_or_riding(slugs, now)}
     by_call: list[list[Ticket]] = []
     filling: dict[str, list[Ticket]] = {}
     for ticket in _tickets(list(steps.values()), now):
+        most_listed = registry.get(ticket.slug).can_list
         group = filling.get(ticket.slug)
-        if group is not None and not ticket.cancel and len(group) < registry.get(ticket.slug).can_list:
+        if group is not None and not ticket.cancel and len(group) < most_listed:
             group.append(ticket)
-            continue
-        by_call.append([ticket])
-        if not ticket.cancel and registry.get(ticket.slug).can_list > 1:
-            filling[ticket.slug] = by_call[-1]
+        elif steps[ticket.step_id].not_before <= now:
+            by_call.append([ticket])
+            if not ticket.cancel and most_listed > 1:
+                filling[ticket.slug] = by_call[-1]
     del by_call[most:]
-    _put_off([steps[ticket.step_id] for ticket in chain(*by_call)], State.RUNNING, now)
-    for group in by_call:
-        if group is filling.get(group[0].slug):
-            riders = _riders([steps[ticket.step_id] for ticket in group], now)
-            group += [ticket for ticket in _tickets(riders, now) if not ticket.cancel]
+    due = [step for group in by_call for ticket in group if (step := steps[ticket.step_id]).not_before <= now]
+    _put_off(due, State.RUNNING, now)
     return by_call
 
 
-def _riders(group: list[Step], now: datetime) -> list[Step]:
-    """Jobs that are due a step later are asked in the same call: it costs no more."""
-    room = registry.get(group[0].provider.slug).can_list - len(group)
-    slowest_s = Lane.objects.filter(pk__in={step.lane_id for step in group}).aggregate(s=Max("slowest_s"))["s"] or 0.0
-    soon = now + timedelta(seconds=slowest_s * STEP_SHARE)
-    others = Step.objects.filter(state=State.RUNNING, provider=group[0].provider_id, cancel_asked=False)
-    others = others.select_related("offer", "provider").filter(not_before__gt=now, not_before__lte=soon)
-    return list(others.order_by("not_before")[:room])
+def _due_or_riding(slugs: list[str], now: datetime) -> list[Step]:
+    """By the moment they are due. Where one call asks about many jobs, those that are due a step later ride along."""
+    listing = [slug for slug in slugs if registry.get(slug).can_list > 1]
+    soon = Q(not_before__lte=now) | Q(provider__slug__in=listing, not_before__lte=now + timedelta(seconds=RIDE_S))
+    running = Step.objects.filter(soon, state=State.RUNNING, provider__slug__in=slugs).order_by("not_before")
+    found = running.select_related("offer", "provider", "lane").defer("lane__durations")[:MOST_POLLED]
+    return [step for step in found if step.not_before <= now + _step_of(step.lane)]
+
+
+def _step_of(lane: Lane) -> timedelta:
+    return timedelta(seconds=STEP_SHARE * (lane.slowest_s or 0.0))
 
 
 def _due(slugs: list[str], state: State, now: datetime) -> models.QuerySet[Step]:
