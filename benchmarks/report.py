@@ -33,12 +33,12 @@ def _keep(key: str, figures: dict[str, Any]) -> None:
 
 
 def is_reached(figures: dict[str, Any]) -> bool:
-    """The value is at most its target, and nothing was refused where nothing may be."""
+    """The value is at most its target, nothing was refused where nothing may be, and nothing was lost."""
     if "reached" in figures:
         return bool(figures["reached"])
     value, target = figures["value"], figures["target"]
     kept = value >= target if figures.get("at_least") else value <= target
-    return bool(kept and not figures.get("refusals"))
+    return bool(kept and not figures.get("refusals") and not figures.get("lost"))
 
 
 def table(report: dict[str, Any]) -> str:

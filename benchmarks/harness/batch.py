@@ -2,6 +2,8 @@
 
 `prepare` makes the rows of the vendors, the two roles drive until the stop flag is up, `launch` starts the batches one
 after the other and says how each went. Files are looked at, but not judged: what a check costs is another question.
+
+Models can be imported once Django is set up: hence the imports inside of functions.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 SPEC is a file with JSON. `prepare` writes the rows, `drive` waits for a line on its input and then drives until
 nothing is open, `run` is both. Prints one line of JSON: when it began (the steps were ready, the drive came to life)
 and what it took.
+
+Models can be imported once Django is set up: hence the imports inside of functions.
 """
 
 from __future__ import annotations

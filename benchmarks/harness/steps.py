@@ -1,6 +1,8 @@
 """python -m benchmarks.harness.steps SPEC: no-op steps through the engine, few and many, one line of JSON.
 
 The lane has a day's quota, so that every claim has to know what was sent since yesterday.
+
+Models can be imported once Django is set up: hence the imports inside of functions.
 """
 
 from __future__ import annotations

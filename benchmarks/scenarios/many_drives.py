@@ -25,6 +25,7 @@ def measure(runs: int) -> dict[str, Any]:
         "target": LEAST_USED,
         "at_least": True,
         "refusals": refusals,
+        "lost": sum(run["lost"] for done in found.values() for run in done),
         "load_average": load,
         "databases": used,
         "runs": found,
@@ -52,6 +53,7 @@ def _run(database: str, seed: int) -> dict[str, Any]:
         "used": round(told["requests"] / (AMOUNT * (1 + told["at_s"][-1] / WINDOW_S)), 4),
         "refusals": told["refusals"],
         "requests": told["requests"],
+        "lost": COUNT - max(answer["stored"] for answer in answers),
         "last_at_s": round(told["at_s"][-1], 2),
         "cpu_s": round(sum(answer["cpu_s"] for answer in answers), 1),
     }

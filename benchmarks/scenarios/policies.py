@@ -54,6 +54,7 @@ def measure(runs: int) -> dict[str, Any]:
         "value": max(each["ratio"] for each in ours.values()),
         "target": TARGET,
         "refusals": sum(each["counted"] for each in ours.values()),
+        "lost": sum(each["lost"] for each in ours.values()),
         "load_average": load,
         "policies": ours,
         "runs": done,

@@ -54,11 +54,13 @@ def measure(runs: int) -> dict[str, Any]:
     theirs = dict(zip(JOB_PEERS, done[len(VARIANTS) * runs :], strict=True))
     few_polls = all(ours[name]["polls_a_job"] <= variant.most_polls for name, variant in VARIANTS.items())
     value, refusals = max(each["ratio"] for each in ours.values()), sum(each["refusals"] for each in ours.values())
+    lost = sum(each["lost"] for each in ours.values())
     return {
         "value": value,
         "target": 1.01,
-        "reached": few_polls and value <= 1.01 and not refusals,
+        "reached": few_polls and value <= 1.01 and not refusals and not lost,
         "refusals": refusals,
+        "lost": lost,
         "polls_a_job": max(each["polls_a_job"] for each in ours.values()),
         "load_average": load_average(),
         "variants": ours,

@@ -44,6 +44,7 @@ def measure(runs: int) -> dict[str, Any]:
         "target": 1.05,
         "of_the_bare_bound": middle(run["of_the_bare_bound"] for run in pipelined),
         "refusals": sum(run["refusals"] for run in pipelined),
+        "lost": sum(run["lost"] for run in pipelined),
         "load_average": load,
         "all_s": middle((run["all_s"] for run in pipelined), 2),
         "first_s": middle((run["first_s"] for run in pipelined), 2),
@@ -62,6 +63,7 @@ def one(batch: Batch, seed: int, begin_at: float = 0.0) -> dict[str, Any]:
     return {
         **told,
         "strategy": batch.settings.get("strategy", "pipelined"),
+        "lost": batch.videos - told["states"].get("done", 0),
         "achievable_s": round(best, 3),
         "ratio": round(told["all_s"] / best, 4),
         "of_the_bare_bound": round(told["all_s"] / bare, 4),

@@ -91,6 +91,7 @@ def _scaled(runs: int, *, busy: int, target: float) -> dict[str, Any]:
         "value": max(figures["ratio"] for figures in ours.values()),
         "target": target,
         "refusals": sum(figures["refusals"] for figures in ours.values()),
+        "lost": sum(figures["lost"] for figures in ours.values()),
         "requests_per_success": max(figures["requests_per_success"] for figures in ours.values()),
         "load_average": load,
         "busy_cores": busy,

@@ -26,12 +26,13 @@ def test_a_part_that_is_measured_anew_touches_no_other():
         ({"value": 1.01, "target": 1.01}, True),
         ({"value": 1.02, "target": 1.01}, False),
         ({"value": 1.00, "target": 1.01, "refusals": 1}, False),
+        ({"value": 1.00, "target": 1.01, "lost": 1}, False),
         ({"value": 0.98, "target": 0.97, "at_least": True}, True),
         ({"value": 0.96, "target": 0.97, "at_least": True}, False),
         ({"value": 1.00, "target": 1.01, "reached": False}, False),
     ],
 )
-def test_a_refusal_spoils_a_good_figure(figures, reached):
+def test_a_refusal_or_a_loss_spoils_a_good_figure(figures, reached):
     assert report.is_reached(figures) is reached
 
 
