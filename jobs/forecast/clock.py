@@ -23,9 +23,10 @@ from .lanes import Desk, Lane, Market, Pool, side_by_side
 from .luck import Luck
 from .orders import Group, Running
 from .plain import Plain
+from .under_way import CALLED, take_up
 
 MISSED_S = 3.0  # mean pause before a call that brought nothing is made again
-CALLED, STORED, CHECKED, READY, TURN = range(5)  # the low bits of an event; negative ones wake a desk or open a gate
+STORED, CHECKED, READY, TURN = range(1, 5)  # the low bits of an event; negative ones wake a desk or open a gate
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Clock:
 
     def run(self, *, watched: int = 1) -> Run:
         """Until so many of the orders, the first ones, are over."""
-        begun = self._take_up()
+        begun = take_up(self)
         for order in self.orders:
             order.open_gate = max(0, order.next_gate()) if order.has_gates else 0
         for step in [n for n, waits in enumerate(self.waits) if not waits and self.size[n] and n not in begun]:
@@ -108,7 +109,7 @@ class Clock:
         self.run_.lanes = list(self.market.lanes.values())
         return self.run_
 
-    def _after(self, seconds: float, event: int, step: int) -> None:
+    def after(self, seconds: float, event: int, step: int) -> None:
         heappush(self.events, (self.now + seconds, step << 3 | event))
 
     def _wake(self, code: int) -> None:
@@ -131,7 +132,7 @@ class Clock:
         """Another process has put it there: it is seen a little later, or with the next thing that happens here."""
         order = self.groups[step].order
         if order.width is not None:
-            self._after(self.plain.pickup_s, TURN, step)
+            self.after(self.plain.pickup_s, TURN, step)
             return
         desk, at = self.market.desk_of[self.kit[step].lane.number], self.now + self.plain.pickup_s
         if at < desk.wakes_at:
@@ -255,11 +256,11 @@ class Clock:
         if missed:
             self.size[step] = missed
             order.out -= 1
-            self._after(MISSED_S, READY, step)
+            self.after(MISSED_S, READY, step)
             self._next_turn(order)
         else:
             times = n if order.width is not None else 1
-            self._after(kit.after_s * times, STORED, step)
+            self.after(kit.after_s * times, STORED, step)
         self._claim(desk)
 
     def _stored(self, step: int) -> None:
@@ -284,7 +285,7 @@ class Clock:
             n, seconds = self.size[step], self.kit[step].check_s
             wide = self._looked_at(step)
             pool.free -= wide
-            self._after(seconds * (n / wide), CHECKED, step)
+            self.after(seconds * (n / wide), CHECKED, step)
 
     def _looked_at(self, step: int) -> int:
         return 1 if self.groups[step].order.width is not None else self.check_wide
@@ -301,7 +302,7 @@ class Clock:
         else:
             self._done(step)
         if order.turn:
-            self._after(self.plain.pickup_s * n, TURN, step)
+            self.after(self.plain.pickup_s * n, TURN, step)
 
     def _done(self, step: int) -> None:
         group, place = self.groups[step], self.places[step]
@@ -320,46 +321,3 @@ class Clock:
             self.run_.ends[order.number] = self.now
             if order.number == 0:
                 self.run_.first_s = self.run_.first_s or self.now
-
-    # -- a batch that is under way ---------------------------------------------------------------
-
-    def _take_up(self) -> set[int]:
-        """Marks what is done, the first videos first, and lets what runs end some time soon; returns what runs."""
-        begun: set[int] = set()
-        left = [(dict(order.order.done), dict(order.order.running)) for order in self.orders]
-        for step, group in enumerate(self.groups):
-            done, running = left[group.order.number]
-            if self.waits[step] or not (done or running):
-                continue
-            stage, n = self.kit[step].stage, self.size[step]
-            made = min(n, done.get(stage, 0))
-            if made:
-                done[stage] -= made
-                self.size[step] = n - made
-            if made == n:
-                self._was_done(step)
-            elif 2 * running.get(stage, 0) >= self.size[step]:
-                running[stage] -= self.size[step]
-                self._goes_on(step)
-                begun.add(step)
-        return begun
-
-    def _was_done(self, step: int) -> None:
-        group, place = self.groups[step], self.places[step]
-        for after in group.road.places[place].then:
-            self.waits[group.base + after] -= 1
-        if group.order.has_gates:
-            group.order.owed[group.gate(place)] -= 1
-        group.left -= 1
-        group.order.videos_left -= not group.left
-
-    def _goes_on(self, step: int) -> None:
-        """Nobody knows how far it is: as likely at its beginning as at its end. Its quotas count it already."""
-        kit, order = self.kit[step], self.groups[step].order
-        wide = 1 if order.width is not None else kit.lane.wide
-        kit.lane.out += wide
-        self.market.desk_of[kit.lane.number].out += wide
-        if kit.lane.pool is not None:
-            kit.lane.pool.free -= wide
-        order.out += 1
-        self._after(kit.durations.draw(self.groups[step].n) * self.luck.coin.random(), CALLED, step)

@@ -16,7 +16,7 @@ from jobs.routing import CAPABILITY_OF
 from jobs.states import Stage
 from providers.models import Lane
 
-LAST_CALLS = 200  # of each lane
+LAST_CALLS = 100  # of each lane
 LAST_FILES = 100  # of each kind
 CHECK_GUESS_S = 0.5
 SEEN_S = 0.25  # half of the drive's LOOK_EVERY_S: the mean time until another process notices
