@@ -23,7 +23,8 @@ ONLY = {  # places that only some vendors lead to
 LINKS = ("mid_download", "mid_record_files", "after_take")  # only a file that is fetched leads there
 LOST = {"before_find": "lose_after_accept", "after_find": "lose_after_accept", "mid_adopt": "lose_after_accept"}
 LOST["mid_absent"] = "lose_before_accept"
-AFTER_A_DEATH = ("mid_recovery", "after_recovery")
+AFTER_A_DEATH = ("mid_recovery", "after_recovery", "mid_spilled")
+WHILE_AWAY = "before_settle=busy;after_spill=kill"  # the database is away, and then the process dies
 SHARED = ("mid_claim", "after_claim", "after_send_before_record", "mid_settle", "before_settle", "after_settle")
 
 
@@ -96,9 +97,13 @@ def _control(cell: Cell) -> dict[str, Any]:
 
 
 def _orders(cell: Cell) -> dict[str, tuple[str, ...]]:
+    if cell.place == "after_spill":
+        return {cell.role: (WHILE_AWAY,)}
     if cell.place not in AFTER_A_DEATH:
         return {cell.role: (f"{cell.place}=kill",)}
     first = "after_claim" if cell.role == "generation" else "after_take"
+    if cell.place == "mid_spilled":
+        return {cell.role: (WHILE_AWAY, "mid_spilled=kill"), "media": ("mid_spilled=kill",)}
     again = f"{cell.place}=kill"  # whoever sees the dead first: drives of both roles look
     other = "media" if cell.role == "generation" else "generation"
     return {cell.role: (f"{first}=kill", again), other: (again,)}

@@ -24,6 +24,7 @@ OF_GENERATION = """
     mid_claim after_claim before_send on_wire after_send_before_record before_stamp before_settle mid_settle
     after_settle before_poll after_poll before_find after_find mid_adopt mid_absent after_take mid_download
     before_rename after_rename_before_row mid_record_files mid_recovery after_recovery before_drain after_drain
+    after_spill mid_spilled
 """
 OF_MEDIA = """
     after_take mid_qc after_qc mid_verdicts before_settle after_settle mid_recovery after_recovery mid_render

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.chaos import plan, runner
+from jobs.engine.failpoints import PLACES
+from tests.chaos import bugs, matrix, plan, runner
 from tests.chaos.runner import ROOT
 
 
@@ -65,3 +66,27 @@ def test_one_trial_ends_with_nothing_broken():
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["violations"] == [], result["log"]
     assert result["counts"]["attempts"] > 0
+
+
+def test_every_bug_can_still_be_planted():
+    code = "import tests.chaos.preload; from tests.chaos import bugs; [plant() for plant in bugs._planters.values()]"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    assert len(bugs.NAMES) == 10
+
+
+def test_files_are_synced_before_they_are_named_and_the_opposite_is_seen():
+    ask = "import tests.chaos.preload; from tests.chaos import bugs; {}print(bugs.synced_before_named())"
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", ask.format(plant)], cwd=ROOT, check=True, timeout=60, capture_output=True, text=True
+        ).stdout.strip()
+        for plant in ("", "bugs.plant('renamed_before_synced'); ")
+    ]
+    assert said == ["True", "False"]
+
+
+def test_every_cell_of_the_matrix_has_a_plan_and_every_place_a_cell():
+    cells = list(matrix.cells())
+    plans = [matrix.plan_of(cell.name) for cell in cells]
+    assert len({each.name for each in plans}) == len(cells) > 100
+    assert {cell.place for cell in cells} == PLACES - {"after_enlist"}  # nothing is in hand yet
