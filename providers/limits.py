@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 Use = tuple[float, int]  # (moment, units)
 
@@ -21,6 +22,8 @@ CLEAN_WINDOWS = 10  # without a refusal, then bursts are tried again
 MOST_IN_ROW = 5  # failures
 ENOUGH_TO_JUDGE = 10  # calls that ended within a minute
 FIRST_BREAK_S, LONGEST_BREAK_S = 5.0, 300.0
+ENOUGH_SEEN, MOST_SEEN = 20, 200  # answers from which is learned what reserved units come to
+UNLUCKY = 3.0  # standard deviations that are kept free
 PACE_MARGIN = 0.03  # even pacing keeps so much more distance than the quota asks for
 
 
@@ -101,6 +104,37 @@ def clean_s(window_s: float, times: int) -> float:
     return window_s * CLEAN_WINDOWS * 2.0 ** min(max(0, times - 1), 6)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """What a vendor counts in the end, as a share of what was reserved: learned from answers, `seen` so many."""
+
+    seen: int = 0
+    mean: float = 1.0
+    variance: float = 0.0
+
+    @property
+    def is_known(self) -> bool:
+        return self.seen >= ENOUGH_SEEN
+
+    def learned(self, shares: Iterable[float]) -> Reckoning:
+        """With a few more; what is long past fades."""
+        seen, mean, variance = self.seen, self.mean if self.seen else 0.0, self.variance
+        for share in shares:
+            seen += 1
+            weight = max(1 / seen, 1 / MOST_SEEN)
+            step = share - mean
+            mean += weight * step
+            variance = (1 - weight) * (variance + weight * step * step)
+        return Reckoning(seen=min(seen, MOST_SEEN), mean=mean, variance=variance)
+
+    def bound(self, reserved: float, squares: float) -> float:
+        """The most that calls will count for which so much was reserved (its sum, and the sum of its squares)."""
+        if not self.is_known:
+            return reserved
+        likely = self.mean * reserved + UNLUCKY * sqrt(self.variance * squares)
+        return likely if self.mean >= 1 else min(reserved, likely)
+
+
 class Meter:
     """What a window still grants. Give away in the order of moments: `at = when(units, now)`, then `take(units, at)`.
 
@@ -142,3 +176,24 @@ class Meter:
     @property
     def used(self) -> int:
         return self._sum
+
+
+class Expecting:
+    """A meter for what is known only when the answer comes, such as tokens: many calls together come near their mean,
+    so that not each of them has to keep all that was reserved for it. `meter` has what is settled, `out` the rest."""
+
+    def __init__(self, meter: Meter, out: Iterable[Use], reckoning: Reckoning) -> None:
+        self.meter, self.reckoning = meter, reckoning
+        self._reserved = self._squares = 0.0
+        for at, units in sorted(out):
+            self.take(units, at)
+
+    def when(self, units: int, now: float) -> float:
+        bound = self.reckoning.bound(self._reserved + units, self._squares + units * units)
+        already = self.reckoning.mean * self._reserved if self.reckoning.is_known else self._reserved
+        return self.meter.when(ceil(bound - already), now)
+
+    def take(self, units: int, at: float) -> None:
+        self.meter.take(ceil(self.reckoning.mean * units) if self.reckoning.is_known else units, at)
+        self._reserved += units
+        self._squares += units * units

@@ -120,6 +120,7 @@ class Lane(Selected):
         help_text="Where it is known: by how many seconds the way of a call to the vendor varies. 0: it is learned.",
     )
     guard_s = models.FloatField(default=0.0, editable=False)  # learned: so much closer may calls come together there
+    tokens_seen = models.JSONField(default=dict, editable=False)  # a Reckoning: what reserved tokens come to
     paced = models.BooleanField(default=False, editable=False)  # no bursts: one was refused that our log calls legal
     paced_since = models.DateTimeField(null=True, editable=False)  # the last refusal
     paced_times = models.PositiveSmallIntegerField(default=0, editable=False)  # bursts that were tried again in vain

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from jobs.models import COUNTS, Attempt
 from providers.exceptions import RateLimited
-from providers.limits import break_s, is_broken, learned_guard
+from providers.limits import Reckoning, break_s, is_broken, learned_guard
 from providers.models import Lane
 from providers.types import VendorLimit
 
@@ -28,6 +28,7 @@ class OfLane:
     failures: int = 0
     worked: bool = False  # a result came
     accepted: bool = False  # a job was taken
+    shares: list[float] = field(default_factory=list)  # of the tokens that were reserved
     delays_s: list[float] = field(default_factory=list)  # from the stamp of a request until it had left
     told: list[tuple[Attempt, VendorLimit]] = field(default_factory=list)
     nonsense: str = ""
@@ -49,7 +50,9 @@ class News:
         """It never reached the vendor, or was refused for haste: no window holds it any more."""
         self._counts.append((attempt, {name: -n for name, n in units_of(attempt).items()}))
 
-    def recounted(self, attempt: Attempt, tokens: int) -> None:
+    def recounted(self, attempt: Attempt, tokens: int, *, is_told: bool) -> None:
+        if attempt.tokens and is_told:
+            self.of(attempt).shares.append(tokens / attempt.tokens)
         if tokens != attempt.tokens:
             self._counts.append((attempt, {"tokens": tokens - attempt.tokens}))
 
@@ -57,6 +60,8 @@ class News:
         for pk in sorted(self._lanes):
             news = self._lanes[pk]
             _learn_guard(news)
+            if news.shares:
+                news.changes["tokens_seen"] = asdict(Reckoning(**news.lane.tokens_seen).learned(news.shares))
             if news.refused:
                 news.changes |= refusals.slow_down(news.lane, news.refused, self.now)
             _judge(news, self.now)

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from django.db.models import F, Sum, Value
 
 from jobs.models import COUNTS, Attempt
-from providers.limits import LONG_S, Meter, Use, Window, clean_s, guard_of
+from providers.limits import ENOUGH_SEEN, LONG_S, Expecting, Meter, Reckoning, Use, Window, clean_s, guard_of
 from providers.models import Lane, Provider, Quota, Usage
 
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
@@ -38,6 +38,7 @@ class Sent(NamedTuple):
     images: int
     tokens: int
     characters: int
+    ended_at: datetime | None
 
     def units(self, unit: str) -> int:
         return 1 if unit == Quota.Unit.REQUESTS else int(getattr(self, unit))
@@ -95,10 +96,15 @@ def read_meters(provider: Provider, lanes: Sequence[Lane], now: datetime) -> lis
     windows = [(quota, window_of(quota, lanes)) for quota in quotas]
     spans = [window.span_s for _, window in windows if window.seconds <= LONG_S]
     sent = _sent(provider, max(spans), now) if spans else []
-    return [
-        QuotaMeter(quota, window, _Hours(quota, window, now) if quota.is_long else _meter(quota, window, sent, now))
-        for quota, window in windows
-    ]
+    return [QuotaMeter(quota, window, _counts(quota, window, sent, lanes, now)) for quota, window in windows]
+
+
+def _counts(quota: Quota, window: Window, sent: Iterable[Sent], lanes: Iterable[Lane], now: datetime) -> Counts:
+    if quota.is_long:
+        return _Hours(quota, window, now)
+    if quota.unit == Quota.Unit.TOKENS:
+        return _token_counts(quota, window, sent, lanes, now)
+    return _meter(quota, window, sent, now)
 
 
 def _is_clean(lane: Lane, quotas: Iterable[Quota], now: datetime) -> bool:
@@ -123,6 +129,26 @@ def used_in(quota: Quota, since: datetime, until: datetime) -> int:
     mine = [one for one in sent if quota.matches(one.capability, one.offer_id)]
     first, last = since.timestamp(), until.timestamp()
     return sum(one.units(quota.unit) for one in mine if first < one.moment(until) <= last)
+
+
+def _reckoning(quota: Quota, lanes: Iterable[Lane]) -> Reckoning:
+    """The most careful of its lanes' that use tokens at all."""
+    known = [Reckoning(**lane.tokens_seen) for lane in lanes if lane.tokens_seen and quota.covers(lane)]
+    if not known or not all(one.is_known for one in known):
+        return Reckoning()
+    return Reckoning(seen=ENOUGH_SEEN, mean=max(one.mean for one in known), variance=max(one.variance for one in known))
+
+
+def _token_counts(quota: Quota, window: Window, sent: Iterable[Sent], lanes: Iterable[Lane], now: datetime) -> Counts:
+    """What is still out has reserved tokens; what it will come to is reckoned."""
+    settled: list[Sent] = []
+    out: list[Use] = []
+    for one in sent:
+        if one.ended_at is not None:
+            settled.append(one)
+        elif quota.matches(one.capability, one.offer_id) and (at := one.moment(now)) + window.span_s > now.timestamp():
+            out.append((at, one.tokens))
+    return Expecting(_meter(quota, window, settled, now), out, _reckoning(quota, lanes))
 
 
 def _meter(quota: Quota, window: Window, sent: Iterable[Sent], now: datetime) -> Meter:

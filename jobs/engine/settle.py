@@ -197,7 +197,7 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
 def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
     micro = books.cost(attempt.price, answer.units)
     tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, answer.units, attempt.tokens)
-    batch.news.recounted(attempt, tokens)
+    batch.news.recounted(attempt, tokens, is_told=not answer.units.keys().isdisjoint(("tokens", "input_tokens")))
     batch.attempt(
         attempt,
         outcome=Outcome.ACCEPTED if attempt.outcome == Outcome.NONE else attempt.outcome,

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.limits import Meter, Window, break_s, clean_s, guard_of, is_broken, learned_guard, room
+from providers.limits import (
+    Expecting,
+    Meter,
+    Reckoning,
+    Window,
+    break_s,
+    clean_s,
+    guard_of,
+    is_broken,
+    learned_guard,
+    room,
+)
 
 WINDOW = Window(amount=3, seconds=10)
 
@@ -161,3 +172,39 @@ def test_a_break_lasts_longer_each_time_and_never_for_ever():
 
 def test_even_pacing_ends_after_ten_windows_and_lasts_longer_where_that_was_in_vain():
     assert [clean_s(6, times) for times in (1, 2, 3)] == [60, 120, 240]
+
+
+# -- units that are known only afterwards ----------------------------------------------------------------
+
+
+def test_many_calls_together_keep_less_than_each_would_alone():
+    known = Reckoning().learned([0.7, 0.9] * 20)
+    assert (known.seen, known.mean) == (40, pytest.approx(0.8))
+    assert known.variance == pytest.approx(0.01)
+    assert known.bound(1000, 1000**2) == 1000  # one call may come to all of it
+    assert known.bound(100_000, 100 * 1000**2) == pytest.approx(80_000 + 3 * 0.1 * 10_000)
+    assert Reckoning().learned([0.5] * 5).bound(1000, 1000**2) == 1000  # too few to know
+
+
+def test_a_vendor_that_counts_more_than_was_reserved_is_learned_too():
+    known = Reckoning().learned([1.2] * 30)
+    assert known.bound(1000, 1000**2) == pytest.approx(1200)
+
+
+def test_what_is_out_counts_for_what_it_will_come_to():
+    known = Reckoning().learned([0.5] * 30)
+    counts = Expecting(Meter(Window(amount=100, seconds=10), [(0.0, 20)], 1.0), [(0.5, 80)], known)
+    assert counts.when(80, 1.0) == 1.0  # 20 + 40 + 40
+    counts.take(80, 1.0)
+    assert counts.when(10, 1.0) == 10.0
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
+def test_without_knowledge_all_that_was_reserved_is_kept(wants):
+    window = Window(amount=60, seconds=10)
+    plain, counts = Meter(window, [], 0.0), Expecting(Meter(window, [], 0.0), [], Reckoning())
+    for want in wants:
+        at = plain.when(want, 0.0)
+        assert counts.when(want, 0.0) == at
+        plain.take(want, at)
+        counts.take(want, at)
