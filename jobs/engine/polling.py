@@ -13,7 +13,7 @@ from jobs.models import Attempt
 from providers import registry
 from providers.base import Adapter
 from providers.models import Lane
-from providers.types import Request
+from providers.types import Capability, Request
 
 from .poll_plan import MOST_POLLS, Plan, plan_of
 
@@ -25,8 +25,8 @@ KEPT = 50  # durations of like jobs
 MOST_KINDS = 20  # of like jobs, in one lane
 ENOUGH_ALIKE = 5  # fewer tell less than all jobs of the lane do
 LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll may have taken even less
-SHARED = 0.1  # more polls for each further job that is asked in the same call …
-MOST_SHARED = 1.4  # … up to so many times as many
+SHARED = 0.5  # more polls for each further job that is asked in the same call …
+MOST_SHARED = 2.2  # … up to so many times as many
 HOOK_S = 60.0  # to wait for the first webhook of all
 HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
@@ -39,7 +39,7 @@ def like(request: Request) -> str:
 def first_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", hooked: bool = False) -> datetime:
     """When it could be done at the earliest; with a webhook to come, when nearly all are done."""
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
-        return _started(attempt) + timedelta(seconds=_hooked_until_s(_plan(lane, kind)))
+        return _started(attempt) + timedelta(seconds=_hooked_until_s(_plan(lane, attempt, kind)))
     return next_poll(lane, attempt, now, kind=kind)
 
 
@@ -48,7 +48,7 @@ def next_poll(
 ) -> datetime:
     """`together`: so many jobs were asked in one call."""
     age_s = max(0.0, (now - _started(attempt)).total_seconds())
-    plan = _plan(lane, kind, together=together)
+    plan = _plan(lane, attempt, kind, together=together)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS and age_s < (until_s := _hooked_until_s(plan)):
         return now + timedelta(seconds=min(until_s - age_s, max(1.0, HOOK_SHARE * until_s)))
     first_s = max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s)
@@ -61,7 +61,7 @@ def next_poll(
 def learn(lane: Lane, attempt: Attempt, ended: datetime, *, kind: str = "", hooked: bool = False) -> None:
     """A job was over at this moment. It ended somewhere between the poll before and this one."""
     age_s = max(0.0, (ended - _started(attempt)).total_seconds())
-    plan = _plan(lane, kind)
+    plan = _plan(lane, attempt, kind)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
         if age_s >= _hooked_until_s(plan):
             lane.hooks_missed += 1
@@ -99,12 +99,20 @@ def keep(lane: Lane) -> None:
     )
 
 
-def _plan(lane: Lane, kind: str, *, together: int = 1) -> Plan | None:
+def _plan(lane: Lane, attempt: Attempt, kind: str, *, together: int = 1) -> Plan | None:
     alike = lane.durations.get(kind, ())
     if len(alike) < ENOUGH_ALIKE:
         alike = [seconds for others in lane.durations.values() for seconds in others][-KEPT:]
+    if len(alike) < ENOUGH_ALIKE:
+        alike = [*alike, *_usual(attempt)]
     more = min(MOST_SHARED, 1 + SHARED * (together - 1))
     return plan_of(tuple(alike), least_step_s=LEAST_STEP_S / together, most_polls=MOST_POLLS * more)
+
+
+def _usual(attempt: Attempt) -> list[float]:
+    """What the adapter says, evenly, as if that had been seen."""
+    usual = _adapter(attempt).usual_s.get(Capability(attempt.capability))
+    return [usual[0] + (usual[1] - usual[0]) * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)] if usual else []
 
 
 def is_too_old(attempt: Attempt, now: datetime) -> bool:
@@ -112,8 +120,11 @@ def is_too_old(attempt: Attempt, now: datetime) -> bool:
 
 
 def max_age(attempt: Attempt) -> timedelta:
-    adapter = registry.all_adapters().get(attempt.provider.slug, Adapter)
-    return timedelta(seconds=adapter.max_age_s)
+    return timedelta(seconds=_adapter(attempt).max_age_s)
+
+
+def _adapter(attempt: Attempt) -> type[Adapter]:
+    return registry.all_adapters().get(attempt.provider.slug, Adapter)
 
 
 def _started(attempt: Attempt) -> datetime:

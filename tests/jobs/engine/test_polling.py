@@ -7,8 +7,10 @@ import pytest
 
 from jobs.engine import polling
 from jobs.models import Attempt
+from providers import registry
 from providers.models import Lane, Provider
 from providers.types import Capability, Request
+from tests.simulator_adapter import SimJobs
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 KIND = "one/5"
@@ -18,8 +20,8 @@ def a_lane(**durations: list[float]) -> Lane:
     return Lane(durations=dict(durations))
 
 
-def an_attempt(at: datetime = NOW) -> Attempt:
-    return Attempt(sent_at=at, on_wire_at=at, provider=Provider(slug="nobody"))
+def an_attempt(at: datetime = NOW, slug: str = "nobody") -> Attempt:
+    return Attempt(sent_at=at, on_wire_at=at, capability="clip", provider=Provider(slug=slug))
 
 
 def after(seconds: float) -> datetime:
@@ -96,3 +98,27 @@ def test_a_lane_remembers_no_more_than_it_needs():
 def test_a_clock_that_went_back_asks_as_if_it_had_just_begun():
     lane = a_lane(**{KIND: [30.0] * 10})
     assert polling.next_poll(lane, an_attempt(after(500)), NOW, kind=KIND) > NOW
+
+
+def test_before_anything_is_learned_the_adapter_says_what_is_usual(monkeypatch):
+    monkeypatch.setattr(SimJobs, "usual_s", {Capability.CLIP: (45.0, 180.0)})
+    monkeypatch.setitem(registry._extra, "sim_jobs", SimJobs)
+    attempt, lane = an_attempt(slug="sim_jobs"), a_lane()
+    first = polling.first_poll(lane, attempt, NOW, kind=KIND)
+    assert after(35) < first < after(60)
+    assert polling.first_poll(lane, an_attempt(), NOW, kind=KIND) < after(5)
+    polling.learn(lane, attempt, after(20), kind=KIND)
+    assert polling.first_poll(lane, attempt, NOW, kind=KIND) < after(25)
+
+
+def test_jobs_that_are_asked_together_are_asked_more_often_for_fewer_calls():
+    lane = a_lane(**{KIND: [6 + at / 8 for at in range(48)]})
+    steps = []
+    for together in (1, 5):
+        moment, asked = after(7), 0
+        while moment < after(11):
+            moment = polling.next_poll(lane, an_attempt(), moment, kind=KIND, together=together)
+            asked += 1
+        steps.append(asked)
+    alone, among_five = steps
+    assert 1.3 * alone < among_five < 5 * alone / 2
