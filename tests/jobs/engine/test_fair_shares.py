@@ -20,6 +20,7 @@ from tests.simulator_adapter import SimInstant
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
+SLOW = pytest.mark.slow
 LOW, NORMAL, HIGH = Batch.Priority.LOW, Batch.Priority.NORMAL, Batch.Priority.HIGH
 
 
@@ -79,13 +80,14 @@ def assert_even(order, batch, *, of=50):
         assert 0.4 * of <= order[start : start + of].count(batch.pk) <= 0.6 * of, (start, order)
 
 
-@pytest.mark.parametrize("slower_s", [0.0, 3.0, 60.0])
+@pytest.mark.parametrize("slower_s", [pytest.param(0.0, marks=SLOW), 3.0, pytest.param(60.0, marks=SLOW)])
 def test_two_equal_batches_share_a_lane_that_its_quota_saturates_however_long_their_calls_take(market, slower_s):
     Quota.objects.create(provider=market.provider, amount=7, window_s=1)
-    quick, _slow = market.batch(90), market.batch(90, takes_s=slower_s)
-    assert_even(market.until(120), quick)
+    quick, _slow = market.batch(60), market.batch(60, takes_s=slower_s)
+    assert_even(market.until(80), quick)
 
 
+@SLOW
 @pytest.mark.parametrize("slower_s", [0.0, 3.0])
 def test_two_equal_batches_share_a_lane_that_its_places_saturate_however_long_their_calls_take(market, slower_s):
     Lane.objects.update(max_in_flight=5)
@@ -93,6 +95,7 @@ def test_two_equal_batches_share_a_lane_that_its_places_saturate_however_long_th
     assert_even(market.until(120), quick)
 
 
+@SLOW
 def test_a_batch_that_comes_later_gets_its_half_and_no_more(market):
     Quota.objects.create(provider=market.provider, amount=5, window_s=1)
     first = market.batch(180)
@@ -118,6 +121,7 @@ def test_a_higher_priority_goes_first(market):
     assert market.until(18, places=3) == [urgent.pk] * 6 + [normal.pk] * 6 + [low.pk] * 6
 
 
+@SLOW
 def test_nobody_starves_behind_an_endless_batch_of_higher_priority(market):
     Quota.objects.create(provider=market.provider, amount=5, window_s=1)
     low, normal = market.batch(5, priority=LOW), market.batch(5)
