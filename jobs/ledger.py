@@ -88,14 +88,14 @@ def lock_budgets(now: datetime) -> list[Budget]:
     return budgets
 
 
-def write(moves: Sequence[Move], now: datetime, *, caps: bool = True) -> None:
+def write(moves: Sequence[Move], now: datetime) -> None:
     """Books the moves and brings the budgets' sums along. Settling never fails: money that is gone is booked.
 
-    `caps` is False where the caller has looked and found none to bring along.
+    The entries come first: a cap that begins meanwhile waits for them, or they for it (`engine/budgets.py`).
     """
     insert_rows(LedgerEntry, ENTRY_FIELDS, [_entry(move, now) for move in moves])
     paid = [move for move in moves if move.reserved_micro or move.at_risk_micro or move.spent_micro]
-    for budget in lock_budgets(now) if paid and caps else ():
+    for budget in lock_budgets(now) if paid else ():
         mine = [move for move in paid if budget.covers(**move.place)]
         if mine:
             _bring_along(budget, mine, now)

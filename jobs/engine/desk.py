@@ -193,7 +193,7 @@ class Desk:
             return
         keys = self._insert_attempts(ours)
         self.result.tickets += [self._ticket(step, keys[step.pk]) for step in ours]
-        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now, caps=bool(self.budgets))
+        books.write([self._reserve(step, keys[step.pk]) for step in ours], self.now)
         Video.objects.filter(pk__in={step.video_id for step in ours}, started_at=None).update(
             started_at=self.now, state=Video.State.RUNNING
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from jobs.engine import books, budgets, worker
 from jobs.engine.books import Charge, Kind, Move
 from jobs.engine.housekeeping import Housekeeping
 from jobs.models import Batch, Budget, LedgerEntry, Notice
+from jobs.transactions import atomically
 from providers.models import Provider
 from tests.factories import a_batch
 
@@ -168,3 +171,45 @@ def test_once_a_day_one_drive_compares_and_raises_the_alarm(batch):
     assert [keep(hours) for hours in (0, 1, 23, 24, 25, 48)] == [1, 1, 1, 2, 2, 3]
     for house in houses:
         worker.let_go(str(house.worker.pk))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_caps_that_begin_in_the_middle_of_the_rush_miss_nothing(batch):
+    """What is reserved before a cap begins is in its sums, what comes after goes through it, and nobody hangs."""
+    provider = Provider.objects.order_by("pk").first()
+    trouble: list[Exception] = []
+    ready = threading.Barrier(5)
+
+    def rush() -> None:
+        try:
+            ready.wait(10)
+            for _ in range(25):
+                _spend_a_little(batch, provider)
+        except Exception as error:
+            trouble.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=rush) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    ready.wait(10)
+    scopes = ({}, {"project": batch.project}, {"batch": batch}, {"provider": provider})
+    for n in range(8):
+        scope = scopes[n % 4]
+        budgets.begin(Budget(scope=next(iter(scope), "site"), cap_micro=10**9, **scope), NOON)
+    for thread in threads:
+        thread.join(60)
+    assert trouble == []
+    assert budgets.differences() == []
+    assert set(Budget.objects.values_list("reserved_micro", "spent_micro")) == {(0, 4 * 25 * 7)}
+
+
+@atomically
+def _spend_a_little(batch: Batch, provider: Provider) -> None:
+    """As a claim and a settlement do: the provider is locked, then the entries, then the caps."""
+    Provider.objects.select_for_update().get(pk=provider.pk)
+    books.lock_budgets(NOON)
+    charge = Charge(None, provider.pk, 10)
+    books.write([Move(kind=Kind.RESERVE, attempt=charge, batch=batch, reserved_micro=10)], NOON)
+    books.write([Move(kind=Kind.SETTLE, attempt=charge, batch=batch, reserved_micro=-10, spent_micro=7)], NOON)
