@@ -9,6 +9,12 @@ from typing import Any
 from tests.chaos import pace
 
 DEPTHS = {"texts": 40, "stills": 28, "clips": 24, "films": 8}  # how far the videos go, and how often; renders are dear
+CAPS = {  # in micro: none, or one that is soon used up
+    "texts": (None, 1_400, 2_800),
+    "stills": (None, 45_000, 90_000),
+    "clips": (None, 60_000, 300_000),
+    "films": (None, 300_000),
+}
 VENDORS = ("instant", "keyed", "jobs")
 STAGES = ("topic_moderation", "script", "text_moderation", "voiceover", "image", "clip")
 STRATEGIES = ("pipelined", "pipelined", "parallel", "chunked", "sequential")
@@ -76,7 +82,7 @@ def draw(seed: str, number: int, *, depth: str = "") -> Plan:
         settings=_settings(chance, depth, strategy),
         vendor_of={stage: chance.choice(VENDORS) for stage in STAGES},
         controls={vendor: _control(chance, vendor) for vendor in VENDORS},
-        cap_micro=chance.choice((None, None, 40_000, 120_000, 400_000)),
+        cap_micro=chance.choice(CAPS[depth]),
         crew={"generation": chance.choice((1, 2, 2)), "media": 1},
         storm_s=storm_s,
         events=tuple(sorted(_events(chance, storm_s), key=lambda event: event.at_s)),

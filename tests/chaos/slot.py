@@ -42,6 +42,7 @@ def run(order: dict[str, Any], prepared: str, root: Path) -> Result:
         result = Result(trial.plan.name, [f"the trial itself broke: {traceback.format_exc()}"], 0.0)
     if result.violations:
         result.log.append(f"everything is kept in {trial.folder}")
+        (trial.folder / "result.json").write_text(json.dumps(result.as_json(), indent=1))
     else:
         trial.remove()
     return result
