@@ -19,6 +19,8 @@ from providers.signals import webhook_arrived
 from tests.simulator_adapter import SimHooks, SimJobs
 
 pytestmark = [pytest.mark.engine]
+SLOW = pytest.mark.slow
+OTHER_FAULTS = [pytest.param(f, marks=SLOW) for f in ("reversed", "replayed", "huge", "unknown_job", "unsigned")]
 SECRET = "whsec_" + base64.b64encode(b"what only both of us know").decode()
 CALM = {"hook_events": "over", "hook_delay_s": [0, 0], "hook_gap_s": 0.2, "hook_tries": 3}
 
@@ -73,7 +75,7 @@ def test_with_webhooks_two_polls_a_job_are_enough(hooked):
     hooked.check()
 
 
-@pytest.mark.parametrize("fault", ["doubled", "reversed", "forged", "replayed", "huge", "unknown_job", "unsigned"])
+@pytest.mark.parametrize("fault", ["doubled", "forged", *OTHER_FAULTS])
 def test_whatever_webhooks_say_each_job_is_booked_once_and_by_the_vendors_own_word(hooked, fault):
     control = {**CALM, "hook_events": "all", "replay_s": 0.2, "hook_hold_s": 1.0}
     provider = hooked.vendor("hooks", latency_s=[0.4, 0.8], **control)

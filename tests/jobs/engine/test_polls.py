@@ -81,7 +81,9 @@ def test_one_that_is_missing_in_the_list_is_asked_by_itself(scene, monkeypatch):
     scene.check()
 
 
-@pytest.mark.parametrize("fault", ["500", "lose", "garbage", "429"])
+@pytest.mark.parametrize(
+    "fault", ["500", *(pytest.param(f, marks=pytest.mark.slow) for f in ("lose", "garbage", "429"))]
+)
 def test_a_list_that_fails_is_asked_again(scene, fault):
     provider = scene.vendor("jobs", latency_s=[0.4, 0.5])
     scene.batch(*"abc", provider=provider)
