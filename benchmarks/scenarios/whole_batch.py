@@ -27,7 +27,7 @@ ROAD = Road(
 BATCH = Batch(videos=50, scenes=6)
 OTHERS = {
     "parallel": replace(BATCH, settings={"strategy": "parallel"}),
-    "chunked": replace(BATCH, settings={"strategy": "chunked", "chunk_size": 10}),
+    "chunked": replace(BATCH, settings={"strategy": "chunked", "chunk_size": 25}),
     "sequential, 1 video": replace(BATCH, videos=1, settings={"strategy": "sequential"}),
 }
 THREADS = 256  # more than all lanes let in at once

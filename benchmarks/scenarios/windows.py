@@ -85,7 +85,7 @@ def _scaled(runs: int, *, busy: int, target: float) -> dict[str, Any]:
         load = load_average()
         fast = [name for name in QUOTA_PEERS if name != CHUNKS]
         peers: list[Job] = [partial(peer_run, name, PLAIN, 1) for name in fast]
-        theirs = in_groups(peers, len(fast) if busy else 2, window_s=PLAIN.window_s)
+        theirs = in_groups(peers, len(fast), window_s=PLAIN.window_s)  # a burst of theirs takes 60 ms of a core
     ours = {count: summary(of_it) for count, of_it in done.items()}
     return {
         "value": max(figures["ratio"] for figures in ours.values()),
