@@ -10,7 +10,6 @@ side by side as far as these divide, and take the mean of so many draws. It is f
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -55,7 +54,7 @@ class Clock:
         self.kits = Kits(plain, self.market, luck)
         self.events: list[tuple[float, int]] = []
         self.now = 0.0
-        self.checks: deque[int] = deque()
+        self.checks: list[tuple[int, int, int]] = []  # (priority, rank, step)
         self.waited_for: set[int] = set()  # orders
         self.check_wide = side_by_side(grain, plain.places)
         self.run_ = Run(ends=[0.0] * len(orders))
@@ -264,7 +263,8 @@ class Clock:
         self._claim(desk)
 
     def _stored(self, step: int) -> None:
-        self.checks.append(step)
+        group = self.groups[step]
+        heappush(self.checks, (-group.order.priority, group.rank(self.places[step]), step))
         self._look()
 
     def _free(self, pool: Pool, places: int) -> None:
@@ -278,10 +278,10 @@ class Clock:
             self._look()
 
     def _look(self) -> None:
-        """Files are looked at in the order in which they came."""
+        """Files are looked at by priority and rank, as the engine takes them."""
         pool, checks = self.market.places, self.checks
         while checks and pool.free > 0:
-            step = checks.popleft()
+            step = heappop(checks)[-1]
             n, seconds = self.size[step], self.kit[step].check_s
             wide = self._looked_at(step)
             pool.free -= wide

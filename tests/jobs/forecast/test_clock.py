@@ -69,6 +69,13 @@ def test_renders_and_checks_share_the_places_of_this_machine():
     assert told.finish_s == pytest.approx(10 + 30 * 10 + 2 * 8)  # once the first file is there, they are never idle
 
 
+def test_files_of_earlier_videos_are_checked_first():
+    """Ten scripts come at once, and one place looks at them: the first video needs not wait for the others' files."""
+    told = run(a_market(an_order(videos=10, scenes=1), check_s=30.0, places=1, seconds={**SECONDS, "clip": 5.0}))
+    in_order_of_arrival = 10 + 10 * 30 + 4 * 30 + 8
+    assert told.first_s < in_order_of_arrival
+
+
 def test_a_paused_lane_begins_when_its_pause_is_over():
     plain = a_market()
     lanes = tuple(replace(lane, opens_s=100.0 if lane.id == 1 else 0.0) for lane in plain.lanes)
