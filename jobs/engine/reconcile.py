@@ -21,6 +21,7 @@ from providers.types import Capability, Recovery
 from . import alike, books, polling
 from .calls import Answer
 from .failpoints import failpoint
+from .meters import recount, units_of
 from .requests import Ticket
 from .rows import move, still_ours, update_each
 from .settle import LIST_LAG_S, reason_of, settle_polls
@@ -149,3 +150,5 @@ def free(step: Step, attempt: Attempt, outcome: Attempt.Outcome, note: str, now:
         ],
         now,
     )
+    if outcome == Outcome.NOT_SENT:
+        recount([(attempt, {name: -n for name, n in units_of(attempt).items()})])
