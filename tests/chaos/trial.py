@@ -37,7 +37,7 @@ OWNED_LIMIT_S = 7.0
 LAST_CALLS_S = 0.8  # what was stopped goes on and comes to its end before a person decides
 ROUND_S = 0.03
 CALM = {"calm": True, "latency_s": [1.0, 5.0], "queue_s": [0.0, 0.0], "list_lag_s": 0.0}
-TROUBLE = re.compile(r"^(\w[\w.]*(?:Error|Exception|Refused|Interrupt)\b.*)$", re.M)
+TROUBLE = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(\S.*)$", re.M)
 PASSED = re.compile(r"failpoint (\w+): ")
 EXPECTED = re.compile(  # an outage of the database, of the vendor, or a disturbance of ours
     r"OperationalError|InterfaceError|AdminShutdown|CrashShutdown|CannotConnectNow|Disturbed|no room on purpose"
