@@ -17,6 +17,7 @@ STRICT_SHARE = 0.03  # of the window, where one refusal costs dearly
 LEAST_GUARD_S = 0.02  # what lies between our look at the clock and the byte
 LONG_S = 600.0  # longer windows are counted by the hour, from the moment of the claim
 LONG_GUARD_S = 20.0  # a request leaves at most so much later than it was claimed
+COVERED_S = 0.01  # a delay that the least guard covers with ease
 GUARD_FADES = 0.9995  # with every request
 CLEAN_WINDOWS = 10  # without a refusal, then bursts are tried again
 MOST_IN_ROW = 5  # failures
@@ -80,9 +81,10 @@ def room(window: Window, used: Sequence[Use], now: float, *, want: int = 1) -> t
 def learned_guard(guard_s: float, delays_s: Sequence[float]) -> float:
     """The guard a lane has learned, after a few more requests that took so long from our stamp until they had left.
 
-    It grows at once to twice the longest delay, and fades slowly. What is below the least guard is not worth keeping.
+    It grows at once to the longest delay and the least guard on top, and fades slowly. Short delays are covered anyway.
     """
-    needed = 2 * max(delays_s, default=0.0)
+    longest = max(delays_s, default=0.0)
+    needed = longest + LEAST_GUARD_S if longest > COVERED_S else 0.0
     if needed < guard_s:
         needed = max(needed, guard_s * GUARD_FADES ** len(delays_s))
     return needed if needed > LEAST_GUARD_S else 0.0
