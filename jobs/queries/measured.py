@@ -55,10 +55,11 @@ def measured_of(lanes: Iterable[Lane]) -> dict[tuple[str, int | None], Measured]
 
 def _measured(calls: _Calls, files: Sequence[File]) -> Measured:
     took = [file.checked_s for file in files if file.checked_s]
+    unknown_s = 0.0 if files else CHECK_GUESS_S  # of files from before it was measured, it is part of their wait
     return Measured(
         durations=tuple(calls.durations),
         after_s=_after_s(files),
-        check_s=fmean(took) if took else CHECK_GUESS_S,
+        check_s=fmean(took) if took else unknown_s,
         calls=calls.all,
         missed=calls.all - len(calls.durations),
         judged=len(files),

@@ -115,6 +115,16 @@ def test_durations_misses_and_failures_are_those_measured(batch):
     assert measured(batch, "clip").durations == ()
 
 
+def test_files_whose_check_was_not_measured_have_it_in_their_wait(batch):
+    now, step = timezone.now(), a_step(batch, stage="image")
+    an_attempt(step, at=now - timedelta(seconds=10), seconds=10.0)
+    Step.objects.filter(pk=step.pk).update(finished_at=now + timedelta(seconds=0.4))
+    a_judged_file(step, at=now)
+    facts = measured(batch, "image")
+    assert (facts.check_s, facts.after_s) == (0.0, pytest.approx(0.4))
+    assert measured(batch, "clip").check_s == 0.5
+
+
 def test_the_wait_until_a_step_is_seen_is_measured_where_nothing_held_it(batch):
     assert plain().pickup_s == 0.25
     now = timezone.now()
