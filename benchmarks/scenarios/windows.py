@@ -18,7 +18,7 @@ AMOUNT = 60
 COUNTS = (300, 290)  # a multiple of the quota, where one wasted place costs a whole window, and not
 TRUE_COUNT = 180
 ITEM = {"width": 64, "height": 64}
-PATIENCE = 3  # times the achievable: then a peer is ended, and what it did not get is lost
+PATIENCE = 5  # times the achievable: then a peer is ended, and what it did not get is lost
 CHUNKS = "chunks"  # a hundred seconds long, and next to nothing to compute: beside everything else
 Run = dict[str, Any]
 
