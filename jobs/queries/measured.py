@@ -84,7 +84,9 @@ def _calls(lanes: Iterable[Lane]) -> dict[tuple[str, int | None], _Calls]:
             seen = found[key]
             seen.all += 1
             if pk in good:
-                seen.durations.append(max(0.001, (ended_at - (on_wire_at or sent_at)).total_seconds()))
+                # Its place is taken from the claim on, or from a moment that was claimed ahead.
+                began_at = min(sent_at, on_wire_at or sent_at)
+                seen.durations.append(max(0.001, (ended_at - began_at).total_seconds()))
                 for unit, count in zip(fields[5:], units, strict=True):
                     if count:
                         seen.units[unit].append(count)
@@ -117,11 +119,11 @@ def _files() -> dict[str, list[File]]:
 
 
 def pickup_s_of(lanes: Iterable[Lane]) -> float:
-    """Until a step that may start is on its way: what a quarter of the last ones took at most, whom nothing held."""
+    """Until a step that may start is claimed: what a quarter of the last ones took at most, whom nothing held."""
     last = Q(pk__in=[])
     for lane in lanes:
         mine = Attempt.objects.filter(provider=lane.provider_id, lane=lane.pk).exclude(ended_at=None)
         last |= Q(pk__in=mine.order_by("-ended_at").values("pk")[:LAST_CALLS])
     sent: Any = Attempt.objects.filter(last, no=1).exclude(on_wire_at=None)
-    waits = sorted((at - since).total_seconds() for at, since in sent.values_list("on_wire_at", "step__created_at"))
+    waits = sorted((at - since).total_seconds() for at, since in sent.values_list("sent_at", "step__created_at"))
     return min(2 * SEEN_S, max(0.0, waits[len(waits) // 4])) if waits else SEEN_S

@@ -115,6 +115,13 @@ def test_durations_misses_and_failures_are_those_measured(batch):
     assert measured(batch, "clip").durations == ()
 
 
+def test_a_call_takes_its_place_from_its_claim_or_from_the_moment_claimed_ahead(batch):
+    now, step = timezone.now(), a_step(batch, stage="image")
+    an_attempt(step, at=now - timedelta(seconds=60), seconds=10.0, on_wire_at=now - timedelta(seconds=59))
+    an_attempt(step, at=now - timedelta(seconds=30), seconds=10.0, on_wire_at=now - timedelta(seconds=31))
+    assert sorted(measured(batch, "image").durations) == pytest.approx([10, 11])
+
+
 def test_files_whose_check_was_not_measured_have_it_in_their_wait(batch):
     now, step = timezone.now(), a_step(batch, stage="image")
     an_attempt(step, at=now - timedelta(seconds=10), seconds=10.0)
