@@ -18,7 +18,7 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "LEAST_STEP_S": 0.03,
     "MOST_STEP_S": 0.3,
     "FETCH_LEASE_S": 6.0,
-    "CHECK_LEASE_S": 20.0,
+    "CHECK_LEASE_S": 60.0,
     "POLL_HANDED_OUT_S": 0.6,
     "LEASE_MARGIN_S": 0.5,
     "SEND_WITHIN": 1.0,

@@ -140,7 +140,7 @@ def _events(chance: Random, storm_s: float) -> list[Event]:
         "disk": 1,
         "vendor": 1,
         "cap": 1,
-        "hooks": 2,
+        "hooks": 4,
     }
     made = []
     for _ in range(chance.randint(2, 7)):
