@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -306,3 +307,9 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} · {self.webhook_id}"
+
+
+def price_for(prices: Iterable[Price], capability: str, offer_id: int | None) -> Price | None:
+    """The price of an offer: the most specific one, the newest of those. None means: no call."""
+    fitting = [price for price in prices if price.matches(capability, offer_id)]
+    return max(fitting, key=lambda p: (p.offer_id is not None, bool(p.capability), p.valid_from, p.pk), default=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from jobs.ledger import CapPassed as CapPassed
@@ -27,12 +27,6 @@ def most_units(request: Request) -> dict[str, int]:
     if request.capability is Capability.IMAGE:
         units["images"] = 1
     return units
-
-
-def price_for(prices: Iterable[Price], capability: str, offer_id: int | None) -> Price | None:
-    """The valid price of an offer: the most specific one, the newest of those. None means: no call."""
-    fitting = [price for price in prices if price.matches(capability, offer_id)]
-    return max(fitting, key=lambda p: (p.offer_id is not None, bool(p.capability), p.valid_from, p.pk), default=None)
 
 
 def valid_prices(provider_id: int, now: datetime) -> list[Price]:

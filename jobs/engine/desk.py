@@ -17,7 +17,7 @@ from jobs.pipeline import sha256
 from jobs.routing import CAPABILITY_OF
 from jobs.states import State
 from providers import registry
-from providers.models import Lane, Price, Provider
+from providers.models import Lane, Price, Provider, price_for
 from providers.types import Request
 
 from . import books
@@ -168,7 +168,7 @@ class Desk:
     def _price(self, capability: str, offer_id: int | None) -> Price | None:
         kind = (capability, offer_id)
         if kind not in self.price_of:
-            self.price_of[kind] = books.price_for(self.prices, capability, offer_id)
+            self.price_of[kind] = price_for(self.prices, capability, offer_id)
         return self.price_of[kind]
 
     def is_full(self) -> bool:

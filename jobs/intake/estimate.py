@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.routing import CAPABILITY_OF
 from jobs.settings_types import BatchSettings, TopicRow, merged
 from jobs.states import Stage
-from providers.models import Offer, Price
+from providers.models import Offer, Price, price_for
 from providers.pricing import amount
 
 CHARACTERS_PER_S = 15  # of narration, at the pace at which the languages here are spoken
@@ -65,9 +65,5 @@ def _cost(stage: str, counts: Mapping[str, int], settings: BatchSettings) -> int
     if offer is None:
         return None
     prices = Price.objects.valid(timezone.now()).filter(provider=offer.provider_id)
-    by_unit = {
-        price.unit: price for price in prices if price.matches(offer.capability, offer.pk)
-    }  # the nearest is last
-    if not by_unit:
-        return None
-    return sum(amount(counts.get(price.unit, 0), price.micro, price.per) for price in by_unit.values())
+    price = price_for(prices, offer.capability, offer.pk)
+    return None if price is None else amount(counts.get(price.unit, 0), price.micro, price.per)
