@@ -196,9 +196,7 @@ def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[in
 
 def _lane_gauge(lane: Lane, ready: Mapping[int, int], market: Market) -> Gauge:
     note = f"{ready[lane.pk]} queued" if ready[lane.pk] else "nothing queued"
-    return Gauge(
-        label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.places, unit="in flight", note=note
-    )
+    return Gauge(label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.places, unit="in flight", note=note)
 
 
 def _quota_gauge(quota: Quota, used: int, free_at: datetime | None, now: datetime) -> Gauge:
