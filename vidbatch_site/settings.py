@@ -188,7 +188,7 @@ if REDIS_URL:
 # -- the engine (docs/design.md) -----------------------------------------------------------------
 
 ROLES = ("generation", "media")
-CALL_THREADS = env.whole_number("VIDBATCH_CALL_THREADS", 32, least=1, most=256)
+CALL_THREADS = env.whole_number("VIDBATCH_CALL_THREADS", 96, least=1, most=256)
 MEDIA_PLACES = env.whole_number("VIDBATCH_MEDIA_PLACES", os.cpu_count() or 2, least=1, most=256)
 DRIVE_SLICE_S = env.whole_number("VIDBATCH_DRIVE_SLICE_S", 600, least=5, most=3600)
 LONGEST_CALL_S = 600  # no adapter's deadline and no media limit may be longer; jobs/checks.py holds it
