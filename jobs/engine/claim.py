@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 
 from jobs.models import Attempt, Batch, Step, Worker
 from jobs.shares import MEMORY, Candidate, Shares
@@ -86,8 +87,9 @@ class _Queue:
     def __init__(self, provider: Provider, lanes: list[int], now: datetime, *, alone_only: bool) -> None:
         self.provider, self.now, self.alone_only = provider, now, alone_only
         suspect = {"crash_count__gt": 0} if alone_only else {"crash_count": 0}
-        self.ready = Step.objects.filter(
-            provider=provider, state=State.READY, lane__in=lanes, not_before__lte=now, **suspect
+        # Not by the column itself: SQLite would take its index, and sort all that are ready for every claim.
+        self.ready = Step.objects.alias(due_at=Coalesce("not_before", "not_before")).filter(
+            provider=provider, state=State.READY, lane__in=lanes, due_at__lte=now, **suspect
         )
         self.batches = {batch.pk: batch for batch in self._open_batches()}
         self.in_flight = self._in_flight()
