@@ -19,6 +19,7 @@ def test_the_same_seed_gives_the_same_trial_and_another_a_different_one():
     assert plan.draw("abc", 7) != plan.draw("abd", 7)
 
 
+@pytest.mark.slow
 def test_every_kind_of_event_and_depth_comes_in_two_hundred_trials():
     plans = [plan.draw("all", number) for number in range(200)]
     events = {event.what for each in plans for event in each.events}
@@ -39,6 +40,7 @@ def test_every_kind_of_event_and_depth_comes_in_two_hundred_trials():
     assert {vendor for each in plans for vendor in each.vendor_of.values()} == set(plan.VENDORS)
 
 
+@pytest.mark.slow
 def test_the_pace_names_waiting_times_that_exist():
     code = "import tests.chaos.preload; from tests.chaos import pace; pace.quicken(); pace.quicken()"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
@@ -68,6 +70,7 @@ def test_one_trial_ends_with_nothing_broken():
     assert result["counts"]["attempts"] > 0
 
 
+@pytest.mark.slow
 def test_every_bug_can_still_be_planted():
     code = "import tests.chaos.preload; from tests.chaos import bugs; [plant() for plant in bugs._planters.values()]"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)

@@ -324,6 +324,7 @@ def explored(examples: int, steps: int):
     )
 
 
+@pytest.mark.slow
 def test_whatever_happens_in_whatever_order_everything_holds(world):
     run_state_machine_as_test(Engine, settings=explored(4, 30))
 

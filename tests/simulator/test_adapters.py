@@ -12,6 +12,8 @@ from tests.simulator.process import simulator
 from tests.simulator.receiver import receiver
 from tests.simulator_adapter import EVERYTHING, SimHooks, SimInstant, SimJobs, SimKeyed
 
+pytestmark = pytest.mark.slow
+
 ADAPTERS = [SimInstant, SimJobs, SimKeyed, SimHooks]
 numbers = itertools.count()
 

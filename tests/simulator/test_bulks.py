@@ -9,6 +9,8 @@ import requests
 
 from tests.simulator.process import simulator
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"bulk_validate_s": [0, 0], "bulk_latency_s": [1, 1], "bulk_finalize_s": 0}  # 17 ms
 numbers = itertools.count()
 

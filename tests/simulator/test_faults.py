@@ -11,6 +11,8 @@ from PIL import Image
 from tests.simulator.process import simulator
 from tests.simulator.settings import AFTER, BEFORE, SUBMIT_FAULTS
 
+pytestmark = pytest.mark.slow
+
 numbers = itertools.count()
 NO_ANSWER = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 

@@ -9,6 +9,8 @@ import pytest
 from tests.simulator.process import simulator
 from tests.simulator.receiver import is_signed, receiver
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 numbers = itertools.count()
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from tests.simulator.process import simulator
 
+pytestmark = pytest.mark.slow
+
 numbers = itertools.count()
 STUCK = {"latency_s": [9e9, 9e9]}
 

@@ -37,6 +37,7 @@ def test_what_nobody_measured_is_guessed_and_said_and_doubted():
     assert unknown.p90_s / unknown.p10_s > 1.5 > known.p90_s / known.p10_s
 
 
+@pytest.mark.slow
 def test_few_measurements_are_doubted_more_than_many():
     many = a_market(an_order(videos=60), spread=0.5, caps={Stage.CLIP: 2})
     few = replace(
@@ -47,6 +48,7 @@ def test_few_measurements_are_doubted_more_than_many():
     assert wide[1].p90_s - wide[1].p10_s > 1.5 * (wide[0].p90_s - wide[0].p10_s)
 
 
+@pytest.mark.slow
 def test_the_band_holds_what_a_run_with_other_luck_takes():
     plain = a_market(an_order(videos=30), spread=0.4, caps={Stage.CLIP: 4})
     told = forecast(plain, ["pipelined"])["pipelined"]
@@ -124,6 +126,7 @@ def test_the_time_left_is_less_when_more_is_done():
     assert half == pytest.approx(whole / 2, rel=0.1)
 
 
+@pytest.mark.slow
 def test_several_batches_are_told_of_together():
     one, other, third = an_order(videos=40), an_order(videos=10), an_order(videos=5)
     plain = a_market(one, caps={Stage.CLIP: 4}, others=(other, third))
