@@ -61,6 +61,8 @@ def next_poll(
 def learn(lane: Lane, attempt: Attempt, ended: datetime, *, kind: str = "", hooked: bool = False) -> None:
     """A job was over at this moment. It ended somewhere between the poll before and this one."""
     age_s = max(0.0, (ended - _started(attempt)).total_seconds())
+    if is_too_old(attempt, ended):
+        return  # no job lives so long: a clock was set
     plan = _plan(lane, attempt, kind)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
         if age_s >= _hooked_until_s(plan):

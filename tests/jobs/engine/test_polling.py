@@ -100,6 +100,12 @@ def test_a_clock_that_went_back_asks_as_if_it_had_just_begun():
     assert polling.next_poll(lane, an_attempt(after(500)), NOW, kind=KIND) > NOW
 
 
+def test_a_clock_that_went_ahead_teaches_nothing():
+    lane = a_lane(**{KIND: [30.0] * 10})
+    polling.learn(lane, an_attempt(), after(86_400), kind=KIND)
+    assert lane.durations == {KIND: [30.0] * 10}
+
+
 def test_before_anything_is_learned_the_adapter_says_what_is_usual(monkeypatch):
     monkeypatch.setattr(SimJobs, "usual_s", {Capability.CLIP: (45.0, 180.0)})
     monkeypatch.setitem(registry._extra, "sim_jobs", SimJobs)
