@@ -20,6 +20,7 @@ TAKEN_AND_LOST = ("read_timeout", "500_after", "garbage_after")
 NOT_TAKEN = ("reset_before", "503_before")
 REFUSED = ("429", "400", "402", "refused_connection")
 FAULTS = ("", "", "", *TAKEN_AND_LOST, *NOT_TAKEN, *REFUSED)
+FAILED = ("failed", "moderated")  # no job that ends so is billed
 LISTINGS = ("complete", "failing", "lagging")
 
 
@@ -56,7 +57,15 @@ class MemoryVendors:
         self.jobs[job.id] = job
         if fault:
             raise Unknown(f"No clear answer ({fault}).")
+        if job.state in FAILED:
+            raise Rejected("It could not be made.", moderated=job.state == "moderated", http_status=422)
         return job
+
+    def bill_for(self, job: Job) -> int:
+        """What a person is told. Nothing changes after that: what is on a bill is over."""
+        if job.state not in FAILED:
+            job.state = "succeeded"
+        return job.billed_micro
 
     def books(self) -> dict[str, Any]:
         """As the simulator tells them."""
@@ -131,7 +140,7 @@ class MemListable(_Memory):
         job = self.vendors.jobs[external_id]
         if job.state == "succeeded":
             return self.result(job)
-        if job.state in ("failed", "moderated"):
+        if job.state in FAILED:
             return Failed(reason=job.state, moderated=job.state == "moderated", billed=False, units={"calls": 1})
         return Running(unknown_status="percolating" if job.state == "odd" else "")
 

@@ -31,6 +31,7 @@ from tests.factories import a_project, a_provider
 from tests.properties.hand_cranked import Clock, Hand
 from tests.properties.memory_vendor import (
     ADAPTERS,
+    FAILED,
     FAULTS,
     FOLLOWED,
     LISTINGS,
@@ -144,7 +145,7 @@ class Engine(RuleBasedStateMachine):
         if running:
             job = running[which % len(running)]
             job.state = state
-            if state in ("failed", "moderated"):
+            if state in FAILED:
                 job.billed_micro = 0
 
     @rule(how=some.sampled_from(LISTINGS))
@@ -198,13 +199,13 @@ class Engine(RuleBasedStateMachine):
             control.try_again(step, self.user, self.clock.now())
             return
         attempt = Attempt.objects.filter(step=step, outcome=Attempt.Outcome.UNKNOWN).latest("no")
-        jobs = [job for job in self.vendors.jobs.values() if job.tag == attempt.tag]
-        if not jobs:
-            control.try_again(step, self.user, self.clock.now())
-        elif step.provider.slug in FOLLOWED:
-            control.it_happened(step, self.user, self.clock.now(), external_id=jobs[0].id)
-        else:
+        job = next((job for job in self.vendors.jobs.values() if job.tag == attempt.tag), None)
+        if job and step.provider.slug in FOLLOWED:
+            control.it_happened(step, self.user, self.clock.now(), external_id=job.id)
+        elif job and self.vendors.bill_for(job):
             control.it_happened(step, self.user, self.clock.now())
+        else:
+            control.try_again(step, self.user, self.clock.now())
 
     # -- what must hold --------------------------------------------------------------------------
 
@@ -335,6 +336,27 @@ def test_whatever_happens_at_length_everything_holds(world):
     examples = int(os.environ.get("VIDBATCH_TEST_EXAMPLES") or 200)
     steps = int(os.environ.get("VIDBATCH_TEST_STEPS") or 60)
     run_state_machine_as_test(Engine, settings=explored(examples, steps))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_decided_first", [False, True], ids=["decided later", "decided first"])
+@pytest.mark.parametrize("state", ["failed", "moderated"])
+def test_what_fails_after_its_answer_was_lost_is_booked_as_it_is_billed(world, state, is_decided_first):
+    engine = Engine()
+    engine.launch(topics=1, moderation=False, by_link=False)
+    try:
+        engine.claim(who=0)
+        for _ in ADAPTERS:
+            engine.call(who=0, which=0, fault="read_timeout")
+        engine.book(who=0)
+        assert {job.vendor for job in engine.vendors.jobs.values()} == {adapter.name for adapter in ADAPTERS}
+        if is_decided_first:
+            engine.person_decides(which=0)
+        for _ in ADAPTERS:
+            engine.job_goes_on(which=0, state=state)
+        engine.everything_holds()
+    finally:
+        engine.teardown()
 
 
 def test_the_clock_of_the_machine_is_the_one_of_the_engine(world):
