@@ -68,7 +68,7 @@ class Adapter:
         base_url: str = "",
         key: str = "",
         session: requests.Session | None = None,
-        on_wire: Callable[[], None] = _nothing,
+        on_wire: Callable[[], Any] = _nothing,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self._workdir = workdir
@@ -76,7 +76,7 @@ class Adapter:
         self.url = (base_url or self.base_url).rstrip("/")
         self.key = key
         self.session = session
-        self.on_wire = on_wire  # called when the first byte of a submit is about to leave
+        self.on_wire = on_wire  # called when the first byte of a submit is about to leave (providers/wire.py)
         self.options = options or {}  # the provider row's options, e.g. the studio's slowness
         self.limits: tuple[VendorLimit, ...] = ()  # what the last answer said of limits
         self.nonsense = ""  # what it said of them that cannot be read

@@ -18,10 +18,11 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _thread = threading.local()
+Leaving = Callable[[], Callable[[], None] | None]
 
 
 class _Announcing:
-    """Mixed into a connection. Its `send` is the only place that writes to the socket."""
+    """Mixed into a connection. Its `send` is the only place that writes to the socket; `getresponse` comes after it."""
 
     sock: Any
     is_connected: bool
@@ -29,13 +30,13 @@ class _Announcing:
     def connect(self) -> None: ...
 
     def send(self, data: Any) -> None:
-        leaving: Callable[[], None] | None = getattr(_thread, "leaving", None)
+        leaving: Leaving | None = getattr(_thread, "leaving", None)
         if leaving is not None:
             _thread.leaving = None
             is_old = self.sock is not None
             if not is_old:
                 self.connect()
-            leaving()
+            _thread.gone = leaving()
             if is_old and not self.is_connected:  # closed by the vendor meanwhile: what is written now gets no answer
                 self.sock.close()
                 self.connect()
@@ -44,6 +45,13 @@ class _Announcing:
             _thread.delay_s = monotonic() - began
         else:
             super().send(data)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        gone: Callable[[], None] | None = getattr(_thread, "gone", None)
+        if gone is not None:
+            _thread.gone = None
+            gone()
+        return super().getresponse()  # type: ignore[misc]
 
 
 class _Connection(_Announcing, HTTPConnection):
@@ -87,8 +95,11 @@ def delay_s() -> float:
 
 
 @contextmanager
-def announced(by: requests.Session, url: str, leaving: Callable[[], None]) -> Iterator[None]:
-    """What is sent inside calls `leaving` right before its first byte; what that raises, nothing is sent then."""
+def announced(by: requests.Session, url: str, leaving: Leaving) -> Iterator[None]:
+    """What is sent inside calls `leaving` right before its first byte; what that raises, nothing is sent then.
+
+    What `leaving` returns, if anything, is called when the last byte has left.
+    """
     if not isinstance(by.get_adapter(url), _Adapter):
         leaving()
         yield
@@ -99,4 +110,4 @@ def announced(by: requests.Session, url: str, leaving: Callable[[], None]) -> It
         if _thread.leaving is not None:  # answered by something that stands before the connection, as in tests
             leaving()
     finally:
-        _thread.leaving = None
+        _thread.leaving = _thread.gone = None

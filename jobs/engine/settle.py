@@ -144,7 +144,7 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
     batch.called_back = hooks.came_before(answers)
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
-        attempt.on_wire_at = attempt.on_wire_at or answer.on_wire_at
+        attempt.on_wire_at = answer.on_wire_at or attempt.on_wire_at
         _hear(batch.news, attempt, answer)
         if answer.error is not None:
             _settle_error(batch, step, attempt, answer.error)
