@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,12 @@ from tests import services
 
 RAN_IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+
+def pytest_configure() -> None:
+    """What a shell puts into the background starts with SIGINT ignored, and so would every program of a test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # -- nothing is skipped ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from providers.models import Lane, Offer, Price
 from tests.chaos import at_rest, history
 from tests.factories import NOW, a_batch, a_provider
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.simulator.process import ROOT, simulator
 
+pytestmark = pytest.mark.slow
+
 FAST = {"latency_s": [0, 0]}
 numbers = itertools.count()
 
@@ -322,6 +324,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
 import os, sys
 from pathlib import Path
 from tests.simulator.process import Simulator
+
 print(Simulator(Path({str(tmp_path / "books.sqlite")!r})).url, flush=True)
 os._exit(9)
 """

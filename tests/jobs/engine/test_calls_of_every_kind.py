@@ -14,7 +14,7 @@ from jobs.states import Reason, State
 from providers.models import Lane, Offer, Price
 from tests.simulator_adapter import SimInstant, SimJobs
 
-pytestmark = [pytest.mark.engine]
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
 
 def first_and_slow(*faults: str) -> list:

@@ -18,7 +18,7 @@ from providers.models import Lane, WebhookEvent
 from providers.signals import webhook_arrived
 from tests.simulator_adapter import SimHooks, SimJobs
 
-pytestmark = [pytest.mark.engine]
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
 SLOW = pytest.mark.slow
 OTHER_FAULTS = [pytest.param(f, marks=SLOW) for f in ("reversed", "replayed", "huge", "unknown_job", "unsigned")]
 SECRET = "whsec_" + base64.b64encode(b"what only both of us know").decode()

@@ -14,7 +14,7 @@ from providers.models import Lane
 from providers.types import Failed
 from tests.simulator_adapter import SimJobs
 
-pytestmark = [pytest.mark.engine]
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
 
 def all_done():

@@ -9,7 +9,7 @@ from providers.sync import sync_providers
 from tests.invariants import assert_invariants
 from tests.simulator_adapter import SimJobs
 
-pytestmark = [pytest.mark.engine]
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
 
 def out() -> int:

@@ -24,7 +24,7 @@ from tests.simulator_adapter import URL_VARIABLE
 
 from .listed_vendor import PRICE, Blind, Listed, answered, claimed, concluded_unsent, lost, of_listed
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LINKS = ({"url": "https://x/y", "media_type": "application/json", "role": ""},)
 DRIVE = """

@@ -10,7 +10,7 @@ from jobs.models import Attempt
 from providers.models import Quota
 from tests.factories import a_provider
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
