@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from providers.base import Adapter
-from providers.exceptions import CallError, NotSent, Rejected
+from providers.exceptions import CallError, NotSent, Rejected, Unknown
 from providers.media.assemble import Rendered, RenderSettings, ScenePart, render
-from providers.media.errors import DiskFull, MediaError, MediaTimeout, Stopped
+from providers.media.errors import DiskFull, MediaError, MediaTimeout, ProgramMissing, Stopped
 from providers.offer_spec import OfferSpec
 from providers.types import Capability, Finished, Output, Recovery, Request
 
@@ -97,5 +97,7 @@ def _outputs(made: Rendered) -> tuple[Output, ...]:
 
 def _call_error(error: MediaError) -> CallError:
     """What passes by itself is tried again, the rest goes to a person."""
+    if isinstance(error, ProgramMissing):  # once it is installed, the same can be asked again
+        return Unknown(error.message, detail=error.detail)
     passes = isinstance(error, Stopped | MediaTimeout | DiskFull)
     return (NotSent if passes else Rejected)(error.message, detail=error.detail)

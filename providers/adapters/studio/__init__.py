@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ...base import Adapter
 from ...exceptions import CallError, NotSent, Rejected, Unknown
 from ...media import sandbox
-from ...media.errors import DiskFull, MediaError, ProgramMissing, Stopped
+from ...media.errors import DiskFull, MediaError, Stopped
 from ...offer_spec import OfferSpec
 from ...types import Capability, Finished, Output, Recovery, Request
 from .moderation import moderate
@@ -122,11 +122,9 @@ class Studio(Adapter):
 
 
 def _call_error(error: MediaError) -> CallError:
-    """Unknown costs nothing here: it is tried again a few times, then shown to a person."""
+    """Unknown costs nothing here: it is tried again a few times, then shown to a person. So is a missing program."""
     if isinstance(error, Stopped | DiskFull):
         return NotSent(error.message, detail=error.detail)
-    if isinstance(error, ProgramMissing):
-        return Rejected(error.message, detail=error.detail)
     return Unknown(error.message, detail=error.detail)
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from providers.adapters.studio.move import FPS, Path2D, boxes, choose_path, planes, write_frames
-from providers.exceptions import Rejected
+from providers.exceptions import Rejected, Unknown
 from providers.media.ffprobe import probe
 from providers.types import Capability, InputFile
 
@@ -162,5 +162,5 @@ def test_a_picture_that_cannot_be_read_is_refused_with_the_remedy(studio, tmp_pa
 def test_a_missing_encoder_is_named_with_the_way_to_install_it(studio, picture, monkeypatch):
     source = picture(width=320, height=180)
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(Rejected, match="ffmpeg is not installed.*apt-get install ffmpeg"):
+    with pytest.raises(Unknown, match="ffmpeg is not installed.*apt-get install ffmpeg"):
         studio(Capability.CLIP, inputs=(source,), width=160, height=90, seconds=1)

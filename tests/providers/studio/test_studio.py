@@ -47,7 +47,7 @@ def test_ending_all_children_ends_its_slowness_too(studio):
     [
         (Stopped("The work was stopped."), NotSent),
         (DiskFull("The disk is full."), NotSent),
-        (ProgramMissing("ffmpeg is not installed."), Rejected),
+        (ProgramMissing("ffmpeg is not installed."), Unknown),
         (ProgramFailed("python was ended by signal 9."), Unknown),
         (MediaTimeout("python did not finish within 54 s."), Unknown),
     ],

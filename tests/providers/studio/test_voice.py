@@ -8,7 +8,7 @@ import pytest
 
 from providers.adapters.studio.offers import OFFERS
 from providers.adapters.studio.voice import VOICES, choose_voice, speakable
-from providers.exceptions import Rejected
+from providers.exceptions import Rejected, Unknown
 from providers.types import Capability
 
 TEXTS = {
@@ -132,7 +132,7 @@ def test_a_voice_of_another_language_gives_way_to_the_languages_own():
 
 def test_a_missing_synthesiser_is_named_with_the_way_to_install_it(studio, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(Rejected, match="espeak-ng is not installed.*apt-get install espeak-ng"):
+    with pytest.raises(Unknown, match="espeak-ng is not installed.*apt-get install espeak-ng"):
         studio(Capability.VOICEOVER, "Hello")
 
 
