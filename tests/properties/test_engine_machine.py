@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -332,8 +332,9 @@ def test_whatever_happens_in_whatever_order_everything_holds(world):
 
 @pytest.mark.slow
 def test_whatever_happens_at_length_everything_holds(world):
-    """A night of it: VIDBATCH_TEST_EXAMPLES=5000 VIDBATCH_TEST_STEPS=120."""
-    examples = int(os.environ.get("VIDBATCH_TEST_EXAMPLES") or 200)
+    """A night of it: VIDBATCH_TEST_EXAMPLES=5000 VIDBATCH_TEST_STEPS=120. On PostgreSQL a step takes five times as long."""
+    usual = 200 if connection.vendor == "sqlite" else 20
+    examples = int(os.environ.get("VIDBATCH_TEST_EXAMPLES") or usual)
     steps = int(os.environ.get("VIDBATCH_TEST_STEPS") or 60)
     run_state_machine_as_test(Engine, settings=explored(examples, steps))
 
