@@ -36,6 +36,8 @@ def _nothing_is_booked_meanwhile() -> None:
     """Until the end of the transaction. On SQLite there is one writer at a time anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
+            # Else foreign keys are checked at the commit: under this lock, waiting for rows of those who wait for it.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute(f"LOCK TABLE {LedgerEntry._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
 
 
