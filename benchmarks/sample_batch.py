@@ -63,7 +63,8 @@ class Memory(threading.Thread):
                 with contextlib.suppress(psutil.Error):
                     words, pss = process.cmdline(), process.memory_full_info().pss / 2**20
                     if any("python" in word or "gunicorn" in word for word in words[:2]):
-                        python[f"{' '.join(words[2:5])} {process.pid}"] = pss
+                        named = " ".join(Path(word).name for word in words[2:5])
+                        python[f"{named} {process.pid}"] = pss
                     else:
                         self.program_mb = max(self.program_mb, pss)
             if sum(python.values()) > self.python_mb:
