@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from django.db import transaction
@@ -20,6 +20,7 @@ from providers.types import Capability, JobState, Recovery, RemoteJob, Request, 
 from tests.factories import a_batch, a_provider
 
 PRICE = 40_000
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Listed(Adapter):
@@ -63,12 +64,12 @@ def a_job(external_id: str, at: datetime, *, state: JobState = JobState.FINISHED
 
 
 def of_listed(*topics: str, micro: int = PRICE, **values) -> Batch:
-    """A batch whose scripts are asked of this vendor."""
+    """A batch whose scripts are asked of this vendor; made long before the clocks of these tests, whatever the day."""
     provider = Provider.objects.filter(slug="listed").first() or a_provider("listed", micro=micro)
-    Price.objects.update(valid_from=datetime.fromisoformat("2020-01-01T00:00+00:00"))
+    Price.objects.update(valid_from=LONG_AGO)
     offer = Offer.objects.get(provider=provider)
     wanted = BatchSettings(offers={"script": offer.pk}, scenes=2, seconds=8, script_gate=True)
-    return a_batch(*topics, settings=wanted, **values)
+    return a_batch(*topics, settings=wanted, **{"now": LONG_AGO, **values})
 
 
 def claimed(now: datetime, *, by: Worker | None = None, places: int = 10) -> list[Ticket]:
