@@ -213,7 +213,7 @@ class Engine(RuleBasedStateMachine):
     def everything_holds(self) -> None:
         books = self.vendors.books()
         said = [
-            *invariants.rows_are_sound(),
+            *invariants.rows_are_sound(datetime.now(UTC)),
             *invariants.money_is_sound(),
             *invariants.billed_once(books),
             *invariants.ledger_is_the_bill(books),

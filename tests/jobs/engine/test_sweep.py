@@ -60,7 +60,7 @@ def test_a_job_that_nobody_ordered_is_booked_and_told_once(vendor, ticket):
     assert "strange" in Notice.objects.get().text
     budget.refresh_from_db()
     assert budget.spent_micro == PRICE
-    assert_invariants(files=False)
+    assert_invariants(files=False, now=NOW)
 
 
 @pytest.mark.parametrize("how", ["external_id", "tag"])
@@ -109,7 +109,7 @@ def test_a_job_that_a_person_is_asked_about_is_found(vendor, ticket):
     assert swept() == []
     step, attempt = Step.objects.get(), Attempt.objects.get()
     assert (step.state, step.reason, attempt.outcome, attempt.external_id) == ("running", "", "adopted", "mine")
-    assert_invariants(files=False)
+    assert_invariants(files=False, now=NOW)
 
 
 def test_money_that_was_left_at_risk_is_spent_when_the_job_shows_up(vendor, ticket):
