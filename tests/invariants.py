@@ -28,9 +28,7 @@ NEEDS = {  # stage -> (stage it is made of, of the same scene)
 }
 
 
-def assert_invariants(
-    *, books: dict[str, Any] | None = None, files: bool = True, now: datetime | None = None
-) -> None:
+def assert_invariants(*, books: dict[str, Any] | None = None, files: bool = True, now: datetime | None = None) -> None:
     """`books` are the simulator's, of all its vendors, read when nothing moved. `now`: by the clock of the test."""
     broken = [*rows_are_sound(now or datetime.now(UTC)), *money_is_sound()]
     if files:

@@ -19,11 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 START_LIMIT_S = 30
+PORTS = range(20_000, 32_000)  # below those of outgoing connections, on Linux and macOS
 STOP_LIMIT_S = 10
 POSTGRES_FOLDERS = (  # newest first; before PATH, where wrappers may stand
     "/usr/lib/postgresql/*/bin",
@@ -73,9 +74,11 @@ def chromium() -> str | None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the system gives to no outgoing connection: what is ended and started again finds it free again."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", secrets.choice(PORTS)))
+            return int(probe.getsockname()[1])
 
 
 @contextmanager

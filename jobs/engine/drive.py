@@ -94,7 +94,7 @@ class Drive:
             self._drain()
         except Exception:
             with suppress(DatabaseError):  # which may be what ended it
-                recovery.forgive(self.worker)
+                Worker.objects.filter(pk=self.worker.pk).update(erred=True)
             raise
         finally:
             # The lock says that this sender lives: it is given back when no thread can send any more.

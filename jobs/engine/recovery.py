@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Q
 
 from jobs.advance import advance
 from jobs.models import Attempt, Step, Worker
@@ -75,7 +75,7 @@ def _free(dead: Iterable[uuid.UUID], now: datetime) -> int:
         .filter(gone, state__in=OWNED)
         .order_by("pk")[:AT_ONCE]
     )
-    blameless = _died_with_supervisor({step.owner for step in steps if step.owner})
+    blameless = _blameless({step.owner for step in steps if step.owner})
     for step in steps:
         if step.owner in blameless:
             step.crash_count = max(0, step.crash_count - 1)
@@ -167,10 +167,16 @@ def _set_aside(step: Step, frm: State, now: datetime) -> None:
     )
 
 
-def _died_with_supervisor(owners: set[uuid.UUID]) -> set[uuid.UUID]:
-    """Workers whose whole cluster died: no step is to blame for that."""
-    rows = Worker.objects.filter(pk__in=owners, host=worker.here()).exclude(supervisor=None)
-    return {row.pk for row in rows if worker.is_dead(worker.cluster_lock(str(row.supervisor)))}
+def _blameless(owners: set[uuid.UUID]) -> set[uuid.UUID]:
+    """Workers whose whole cluster died, and those that ended by an error of their own: no step is to blame for that."""
+    rows = Worker.objects.filter(pk__in=owners)
+    return {row.pk for row in rows if row.erred or _died_with_supervisor(row)}
+
+
+def _died_with_supervisor(row: Worker) -> bool:
+    if row.supervisor is None or row.host != worker.here():
+        return False
+    return worker.is_dead(worker.cluster_lock(str(row.supervisor)))
 
 
 def free_own(me: Worker, now: datetime) -> None:
@@ -179,8 +185,3 @@ def free_own(me: Worker, now: datetime) -> None:
         Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state).update(
             owner=None, lease_until=None, not_before=now, crash_count=max(0, step.crash_count - 1)
         )
-
-
-def forgive(me: Worker) -> None:
-    """A drive that ended by an error of its own blames none of the steps it had in hand."""
-    Step.objects.filter(owner=me.pk, crash_count__gt=0).update(crash_count=F("crash_count") - 1)

@@ -138,6 +138,9 @@ class Worker(models.Model):
     seen_at = models.DateTimeField(default=timezone.now)
     draining = models.BooleanField(default=False)
     ended_at = models.DateTimeField(null=True)
+    erred = models.BooleanField(  # it ended by an error of its own: no step that it held is to blame
+        default=False, db_default=False
+    )
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["role", "seen_at"])]

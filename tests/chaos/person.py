@@ -12,9 +12,10 @@ from jobs.models import Asset, Attempt, Batch, Budget, Step, Video
 from jobs.states import TERMINAL, Reason, State, Verdict
 from providers.models import Lane, Provider
 from tests.chaos import weather
+from tests.chaos.ground import PRICES
 from tests.simulator.process import Simulator
 
-RAISE_MICRO = 200_000
+RAISE_MICRO = 2 * max(PRICES.values())  # there must be room for the dearest call
 FOLLOWED = ("sim_jobs",)  # vendors whose jobs have a number
 
 
@@ -71,7 +72,7 @@ class Person:
         for budget in Budget.objects.all():
             held = Step.objects.filter(state=State.READY).exists()
             if held and budget.room_micro < RAISE_MICRO:
-                budget.cap_micro += RAISE_MICRO * 2
+                budget.cap_micro += RAISE_MICRO
                 budget.save(update_fields=["cap_micro"])
 
     # -- while it storms -------------------------------------------------------------------------

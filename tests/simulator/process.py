@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.services import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +25,7 @@ class Simulator:
         self.path, self.scale, self.seed = books, scale, seed
         self.http = requests.Session()
         self.http.trust_env = False
-        self.port = port
+        self.port = port or free_port()
         self.start()
 
     def start(self) -> None:

@@ -3,24 +3,47 @@ from __future__ import annotations
 import pytest
 
 from jobs.engine import drive as drive_module
-from jobs.engine.drive import Drive
+from jobs.engine import recovery, worker
+from jobs.engine.drive import Drive, now_utc
 from jobs.models import Step
 from jobs.states import State
 from tests.factories import a_batch
+from tests.invariants import assert_invariants
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 
 
+def break_off(self, found):
+    raise LookupError("an error of the engine itself")
+
+
+def run_into_it(monkeypatch, name: str) -> None:
+    with monkeypatch.context() as broken, pytest.raises(LookupError):
+        broken.setattr(drive_module.Drive, name, break_off)
+        Drive("generation", slice_s=5).run()
+
+
+def taken_up() -> Step:
+    """The only step, after somebody else has looked at what is left."""
+    other = worker.enlist("generation", now_utc())
+    recovery.recover(other, now_utc())
+    worker.let_go(str(other.pk))
+    return Step.objects.get()
+
+
 def test_a_drive_that_ends_by_its_own_error_blames_no_step(monkeypatch):
     a_batch("Why bread rises")
-    drive = Drive("generation", slice_s=5)
+    run_into_it(monkeypatch, "_book")
+    step = taken_up()
+    assert (step.state, step.crash_count) == (State.READY, 0)
+    assert_invariants()
 
-    def break_off(self, found):
-        raise LookupError("an error of the engine itself")
 
-    monkeypatch.setattr(drive_module.Drive, "_book", break_off)
-    with pytest.raises(LookupError):
-        drive.run()
-    step = Step.objects.get()
-    assert step.state == State.CLAIMED
-    assert step.crash_count == 0
+def test_an_answer_that_such_a_drive_kept_takes_the_crash_back_once_only(scene, monkeypatch):
+    scene.batch(provider=scene.vendor("jobs"))
+    run_into_it(monkeypatch, "_book")
+    assert Step.objects.get().state == State.CLAIMED
+    step = taken_up()  # from the spill file
+    assert (step.state, step.crash_count) == (State.RUNNING, 0)
+    scene.drive_until(lambda: not Step.objects.exclude(state=State.DONE).exists())
+    scene.check()
