@@ -14,6 +14,7 @@ from jobs.routing import OfferFacts, choose
 from jobs.settings_types import BatchSettings
 from jobs.states import OPEN, USABLE, Reason, Stage, State
 from jobs.strategies import NOTHING_OWED, gate_of, has_gates, open_gate, rank_of
+from jobs.transactions import atomically
 from providers.models import Lane, Offer
 
 AT_ONCE = 200  # videos in one go
@@ -246,3 +247,12 @@ def _open_gates(batch_ids: Iterable[int], now: datetime) -> None:
                 Batch.objects.filter(pk=batch.pk).update(
                     open_gate=gate, gate_opens_at=now + pause if pause and batch.open_gate else None
                 )
+
+
+@atomically
+def clear_marks(now: datetime, most: int = 100) -> int:
+    """Advances videos that were left to the drive; returns how many."""
+    ids = list(Video.objects.filter(needs_advance=True).order_by("pk").values_list("pk", flat=True)[:most])
+    if ids:
+        advance(ids, now)
+    return len(ids)

@@ -26,7 +26,7 @@ from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
-from . import asking, calls, checking, hooks, reconcile, recovery, settle, sweep, taking, worker
+from . import asking, calls, checking, fetching, hooks, reconcile, recovery, settle, sweep, taking, worker
 from .claim import claim
 from .failpoints import failpoint
 from .housekeeping import Housekeeping
@@ -359,7 +359,7 @@ class Drive:
             ("call", settle.settle_calls),
             ("poll", settle.settle_polls),
             ("find", reconcile.settle_found),
-            ("fetch", settle.settle_fetches),
+            ("fetch", fetching.settle_fetches),
             ("check", checking.settle_checks),
         ):
             if found.get(kind):

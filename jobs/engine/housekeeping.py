@@ -12,11 +12,12 @@ from time import monotonic
 from django.conf import settings
 from django.db import close_old_connections
 
+from jobs.advance import clear_marks
 from jobs.metrics.counting import close_days
 from jobs.models import Chore, IntakeDraft, Notice, Worker
 from providers import downloads
 
-from . import budgets, hooks, recovery, settle, sweep
+from . import budgets, hooks, recovery, sweep
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Housekeeping:
         if tick - self._recovered > RECOVER_EVERY_S:
             self._recovered = tick
             recovery.recover(self.worker, self.clock())
-            while settle.clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
+            while clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
                 pass
         if tick - self._looked > LOOK_EVERY_S:
             self._looked = tick

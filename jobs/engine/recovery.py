@@ -28,7 +28,7 @@ from . import books, late, worker
 from .failpoints import failpoint
 from .requests import CLOCK_SKEW
 from .rows import move
-from .settle import LIST_LAG_S, _Batch, lose_answer, recovery_of
+from .settle import LIST_LAG_S, Settlement, lose_answer, recovery_of
 
 log = logging.getLogger(__name__)
 LEASE_GRACE = timedelta(seconds=10)
@@ -126,7 +126,7 @@ def _free_claimed(steps: list[Step], poisoned: list[Step], now: datetime) -> Non
             step__in=steps, outcome=Attempt.Outcome.NONE
         )
     }
-    batch = _Batch(now)
+    batch = Settlement(now)
     for step in steps:
         attempt = under_way[step.pk]
         if recovery_of(attempt) is not Recovery.FREE:

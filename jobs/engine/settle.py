@@ -58,7 +58,7 @@ READ_OF_ATTEMPT = (
 )
 
 
-class _Batch:
+class Settlement:
     """Collects what a handful of answers means, then writes it in few statements."""
 
     def __init__(self, now: datetime) -> None:
@@ -140,7 +140,7 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
     wanted = Attempt.objects.filter(pk__in=[a.ticket.attempt_id for a in answers])
     beside = {"price": Price.objects.all(), "lane": Lane.objects.all(), "provider": Provider.objects.all()}
     attempts = {attempt.pk: attempt for attempt in light(wanted, READ_OF_ATTEMPT, beside)}
-    batch = _Batch(now)
+    batch = Settlement(now)
     batch.called_back = hooks.came_before(answers)
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
@@ -172,7 +172,7 @@ def _is_only_accepted(answer: Answer, step: Step) -> bool:
     return step.state == State.CLAIMED and bool(answer.accepted_id) and not finished
 
 
-def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
+def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
     """Accepted, or still at it: the job needs no owner, only a next moment."""
     kind, hooked = polling.like(answer.ticket.request), hooks.is_expected(answer.ticket.slug)
     if step.state == State.CLAIMED:
@@ -194,7 +194,7 @@ def _settle_running(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
     batch.polls.append((when, step.pk))
 
 
-def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
+def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
     micro = books.cost(attempt.price, answer.units)
     tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, answer.units, attempt.tokens)
     batch.news.recounted(attempt, tokens, is_told=not answer.units.keys().isdisjoint(("tokens", "input_tokens")))
@@ -222,12 +222,12 @@ def _settle_result(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) 
         assets.create(step, answer.files, batch.now)
         batch.go(step, State.CHECKING, not_before=batch.now)
     elif step.stage in STAGES:
-        _count_failure(batch, step, f"{attempt.provider} says that it is finished, but gave no file.")
+        count_failure(batch, step, f"{attempt.provider} says that it is finished, but gave no file.")
     else:
         batch.go(step, State.DONE, finished_at=batch.now)
 
 
-def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer) -> None:
+def _settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
     failed = answer.failed
     assert failed is not None
     micro = books.cost(attempt.price, dict(failed.units)) if failed.billed else 0
@@ -243,7 +243,7 @@ def _settle_failure(batch: _Batch, step: Step, attempt: Attempt, answer: Answer)
 
 
 def _settle_error(
-    batch: _Batch, step: Step, attempt: Attempt, error: CallError | downloads.DiskFull | downloads.DownloadError
+    batch: Settlement, step: Step, attempt: Attempt, error: CallError | downloads.DiskFull | downloads.DownloadError
 ) -> None:
     """One reaction for each error of providers/exceptions.py."""
     now, free = batch.now, recovery_of(attempt) is Recovery.FREE
@@ -280,13 +280,13 @@ def _settle_error(
         lose_answer(batch, step, attempt, error)
 
 
-def _blame(batch: _Batch, attempt: Attempt) -> None:
+def _blame(batch: Settlement, attempt: Attempt) -> None:
     """A failure of the vendor's; what is done on this machine has none."""
     if recovery_of(attempt) is not Recovery.FREE:
         batch.news.of(attempt).failures += 1
 
 
-def _settle_poll_error(batch: _Batch, step: Step, attempt: Attempt, error: Any) -> None:
+def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: Any) -> None:
     """A poll costs nothing: whatever went wrong with it, ask again later."""
     if isinstance(error, Unauthorised | OutOfCredit):
         Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
@@ -299,7 +299,7 @@ def _settle_poll_error(batch: _Batch, step: Step, attempt: Attempt, error: Any) 
     )
 
 
-def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any, *, crash_count: int | None = None) -> None:
+def lose_answer(batch: Settlement, step: Step, attempt: Attempt, error: Any, *, crash_count: int | None = None) -> None:
     """No clear answer to a paid submit: its money is at risk until the vendor or a person says what happened.
 
     `crash_count` stays with the step where the process that sent it died.
@@ -331,13 +331,13 @@ def lose_answer(batch: _Batch, step: Step, attempt: Attempt, error: Any, *, cras
         batch.go(step, State.UNKNOWN, not_before=batch.now + timedelta(seconds=LIST_LAG_S), **crashed)
 
 
-def _end_badly(batch: _Batch, step: Step, attempt: Attempt, reason: str, *, micro: int) -> None:
+def _end_badly(batch: Settlement, step: Step, attempt: Attempt, reason: str, *, micro: int) -> None:
     """A definite failure: try again a little later, and ask a person after the third."""
     _close(batch, step, attempt, Outcome.ACCEPTED, reason, micro=micro)
-    _count_failure(batch, step, reason)
+    count_failure(batch, step, reason)
 
 
-def _give_up(batch: _Batch, step: Step, attempt: Attempt, what: str) -> None:
+def _give_up(batch: Settlement, step: Step, attempt: Attempt, what: str) -> None:
     """Nobody knows how a job ended: it counts as billed, and only a person buys it again."""
     reason = f"{what} after {_hours(attempt)}; it was given up and booked as paid."
     _close(batch, step, attempt, Outcome.GIVEN_UP, reason, micro=attempt.reserved_micro)
@@ -351,7 +351,7 @@ def _hours(attempt: Attempt) -> str:
     return f"{polling.max_age(attempt).total_seconds() / 3600:.2g} hours"
 
 
-def _count_failure(batch: _Batch, step: Step, reason: str) -> None:
+def count_failure(batch: Settlement, step: Step, reason: str) -> None:
     failures = step.failures + 1
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)
@@ -363,7 +363,7 @@ def _count_failure(batch: _Batch, step: Step, reason: str) -> None:
 
 
 def _close(
-    batch: _Batch,
+    batch: Settlement,
     step: Step,
     attempt: Attempt,
     outcome: Outcome,
@@ -397,7 +397,7 @@ def set_aside(ticket: Ticket | CheckTicket, why: str, now: datetime) -> None:
     step = Step.objects.select_for_update(of=("self",)).select_related("batch").get(pk=ticket.step_id)
     if step.fence != ticket.fence or step.state in (*TERMINAL, State.READY, State.ATTENTION):
         return
-    batch = _Batch(now)
+    batch = Settlement(now)
     attempts = Attempt.objects.select_related("provider", "lane").filter(step=step, ended_at=None)
     for attempt in attempts.exclude(outcome=Outcome.UNKNOWN):
         batch.attempt(attempt, outcome=Outcome.UNKNOWN, message=why[:500], ended_at=now)
@@ -408,51 +408,6 @@ def set_aside(ticket: Ticket | CheckTicket, why: str, now: datetime) -> None:
 
 
 @atomically
-def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
-    """Downloads: the files are stored, or the links are tried again, or a person is told."""
-    ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.FETCHING)
-    batch = _Batch(now)
-    for answer in answers:
-        step = ours.get(answer.ticket.step_id)
-        if step is None:
-            continue
-        error = answer.error
-        oddities.late_failures([answer], now)
-        if error is None and not any(not file.role for file in answer.files):
-            _count_failure(batch, step, "The provider says that it is finished, but gave no file.")
-            batch.each.append(([], "", step.pk))
-        elif error is None:
-            assets.create(step, answer.files, now)
-            failpoint("mid_record_files")
-            batch.go(step, State.CHECKING, not_before=now)
-        elif getattr(error, "retry", True) and step.failures < 5 * MOST_FAILURES:
-            wait = timedelta(seconds=min(60.0, 2.0 ** min(step.failures, 6)))
-            Step.objects.filter(pk=step.pk, fence=step.fence).update(
-                owner=None,
-                lease_until=None,
-                not_before=now + wait,
-                failures=F("failures") + 1,
-                crash_count=F("crash_count") - 1,
-                message=getattr(error, "message", "")[:500],
-            )
-        else:
-            message = getattr(error, "message", "The result could not be fetched.")[:500]
-            batch.go(step, State.ATTENTION, reason=Reason.FAILED, message=message)
-            if not getattr(error, "retry", True):  # there is nothing to fetch: trying again makes it anew
-                batch.each.append(([], message, step.pk))
-    batch.write()
-
-
-@atomically
 def stamp_wire(stamps: dict[int, datetime]) -> None:
     """Windows are counted from the moment a request was on the wire: attempt id -> that moment."""
     update_each(Attempt, ("on_wire_at",), [(at, attempt_id) for attempt_id, at in sorted(stamps.items())])
-
-
-@atomically
-def clear_marks(now: datetime, most: int = 100) -> int:
-    """Advances videos that were left to the drive; returns how many."""
-    ids = list(Video.objects.filter(needs_advance=True).order_by("pk").values_list("pk", flat=True)[:most])
-    if ids:
-        advance(ids, now)
-    return len(ids)

@@ -129,12 +129,12 @@ def cap_checked_in_two_steps() -> None:
 @bug
 def expired_link_made_anew() -> None:
     """A link that expired is no reason to ask the job for a fresh one: the file is ordered once more."""
-    from jobs.engine import settle
+    from jobs.engine import fetching
     from jobs.models import Step
     from jobs.states import State
     from providers.base import Adapter
 
-    poll, settle_fetches = Adapter.poll, settle.settle_fetches
+    poll, settle_fetches = Adapter.poll, fetching.settle_fetches
     from jobs.engine import calls
 
     fetch = calls.fetch
@@ -152,7 +152,7 @@ def expired_link_made_anew() -> None:
         settle_fetches(answers, now)
 
     assert poll is Adapter.poll
-    calls.fetch, settle.settle_fetches = fetch_once, settle_and_order
+    calls.fetch, fetching.settle_fetches = fetch_once, settle_and_order
 
 
 @bug

@@ -263,6 +263,7 @@ class Trial:
                 if time.monotonic() > end:
                     raise
                 connections.close_all()
+                self.crew.wake()  # one that was stopped may hold the lock that is waited for
                 time.sleep(0.1)
 
 

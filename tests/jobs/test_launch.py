@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from jobs.advance import clear_marks
 from jobs.control import release_scripts
-from jobs.engine import settle
 from jobs.launch import create_batch
 from jobs.models import Batch, Budget, Step, Video
 from jobs.settings_types import BatchSettings, TopicRow
@@ -58,7 +58,7 @@ def test_what_is_too_much_for_one_go_is_left_to_the_drive_and_nothing_is_forgott
     launch(project, 450)
     assert Step.objects.count() == 200
     assert Video.objects.filter(needs_advance=True).count() == 250
-    while settle.clear_marks(NOW):
+    while clear_marks(NOW):
         pass
     assert Step.objects.count() == 450
 
@@ -67,7 +67,7 @@ def test_a_parallel_batch_opens_no_gate_before_every_video_was_planned(project):
     batch = launch(project, 205, settings=BatchSettings(strategy="parallel"))
     batch.refresh_from_db()
     assert batch.open_gate < Step.objects.first().gate
-    while settle.clear_marks(NOW):
+    while clear_marks(NOW):
         pass
     batch.refresh_from_db()
     assert batch.open_gate == Step.objects.first().gate
