@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import forecasts, many_drives, many_steps, noop, policies, remote_jobs, sample, tokens, whole_batch, windows
+from . import (
+    costs,
+    forecasts,
+    many_drives,
+    many_steps,
+    noop,
+    policies,
+    remote_jobs,
+    sample,
+    tokens,
+    whole_batch,
+    windows,
+)
 
 SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "A_quiet": windows.quiet,
@@ -18,6 +30,7 @@ SCENARIOS: dict[str, Callable[[int], dict[str, Any]]] = {
     "E": forecasts.measure,
     "F": many_steps.measure,
     "G": many_drives.measure,
+    "costs": costs.measure,
     "noop": noop.measure,
     "sample": sample.measure,
 }

