@@ -10,6 +10,7 @@ from django.db.models import Count, Min, Prefetch, Q, QuerySet, Sum
 
 from jobs.models import Asset, Batch, Budget, Forecast, LedgerEntry, Scene, Step, Video
 from jobs.queries.foreseen import about
+from jobs.queries.gauges import Market
 from jobs.queries.progress import Progress
 from jobs.states import Reason, Stage, State, Verdict
 
@@ -84,14 +85,14 @@ def state_of(batch: Batch, progress: Progress) -> tuple[str, str]:
     return "waiting", "Waiting"
 
 
-def money_of(batch: Batch) -> Money:
+def money_of(batch: Batch, market: Market) -> Money:
     sums = LedgerEntry.objects.filter(batch=batch).aggregate(
         spent=Sum("spent_micro", default=0),
         reserved=Sum("reserved_micro", default=0),
         risk=Sum("at_risk_micro", default=0),
     )
-    cap = Budget.objects.filter(scope=Budget.Scope.BATCH, batch=batch).aggregate(cap=Min("cap_micro"))["cap"]
-    return Money(spent=sums["spent"], reserved=sums["reserved"], at_risk=sums["risk"], cap=cap)
+    caps = [b.cap_micro for b in market.budgets if b.scope == Budget.Scope.BATCH and b.batch_id == batch.pk]
+    return Money(spent=sums["spent"], reserved=sums["reserved"], at_risk=sums["risk"], cap=min(caps, default=None))
 
 
 def facts_of(batch: Batch) -> list[tuple[str, str]]:
@@ -159,12 +160,6 @@ def like(batch: Batch, step: Step) -> QuerySet[Step]:
 
 def attention_of(batch: Batch) -> QuerySet[Step]:
     return Step.objects.filter(STILL_ASKS, batch=batch, state=State.ATTENTION)
-
-
-def ready_lanes(batch: Batch) -> list[int]:
-    """Lanes for which the batch has steps that are ready."""
-    ready = Step.objects.filter(batch=batch, state=State.READY, video__cancelled_at=None)
-    return sorted(ready.order_by().values_list("lane", flat=True).distinct())
 
 
 def flagged_by_batch(batch_ids: Sequence[int]) -> dict[int, int]:

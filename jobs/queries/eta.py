@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from jobs.forecast import CannotForecast, Plain, slowest_stage
 from jobs.models import Batch
@@ -13,6 +13,9 @@ from jobs.queries.gauges import Market
 from jobs.queries.progress import WORDS, Progress
 
 ENOUGH = 5  # calls of the slowest stage, before an estimate is shown
+# To foresee costs more than all else on a page, and is only an estimate: it is kept a while, and counts down meanwhile.
+FRESH = timedelta(seconds=10)
+LONGEST = timedelta(seconds=30)  # where nobody has renewed it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,14 +25,57 @@ class TimeLeft:
     seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Foreseen:
+    at: datetime
+    seconds: float  # from then on
+    plain: Plain | None  # what it was foreseen from
+    problem: str = ""  # why nothing can be
+
+    def is_younger(self, age: timedelta, now: datetime) -> bool:
+        return timedelta() <= now - self.at < age
+
+
+_kept: dict[Hashable, _Foreseen] = {}  # of this process
+
+
 def times_left(batches: Sequence[Batch], progress: Mapping[int, Progress], market: Market) -> dict[int, TimeLeft]:
     told = {batch.pk: _told_without(batch, progress[batch.pk], market) for batch in batches}
     running = [batch for batch in batches if told[batch.pk] is None]
+    foreseen = _found(running, market, LONGEST) or _foresee(running, progress, market)
+    return {pk: left or _in_words_of(progress[pk], foreseen[pk], market.now) for pk, left in told.items()}
+
+
+def renew(batches: Sequence[Batch], progress: Mapping[int, Progress], market: Market) -> None:
+    """For the next that ask: done when an answer is on its way, so that nobody waits for it."""
+    running = [batch for batch in batches if _told_without(batch, progress[batch.pk], market) is None]
+    if _found(running, market, FRESH) is None:
+        _foresee(running, progress, market)
+
+
+def _found(batches: Sequence[Batch], market: Market, age: timedelta) -> dict[int, _Foreseen] | None:
+    """What was foreseen under the same limits lately; None unless it was of every batch."""
+    found = {batch.pk: _kept.get(_key(batch, market)) for batch in batches}
+    young = {pk: one for pk, one in found.items() if one and one.is_younger(age, market.now)}
+    return young if len(young) == len(found) else None
+
+
+def _foresee(batches: Sequence[Batch], progress: Mapping[int, Progress], market: Market) -> dict[int, _Foreseen]:
+    now = market.now
     try:
-        seconds, plain = seconds_left_of(running, progress, market.now)
+        seconds, plain = seconds_left_of(batches, progress, now)
+        made = {pk: _Foreseen(at=now, seconds=left, plain=plain) for pk, left in seconds.items()}
     except CannotForecast as error:
-        return {pk: left or TimeLeft(words="Unknown", note=str(error)) for pk, left in told.items()}
-    return {batch.pk: told[batch.pk] or _in_words_of(progress[batch.pk], seconds[batch.pk], plain) for batch in batches}
+        made = {batch.pk: _Foreseen(at=now, seconds=0.0, plain=None, problem=str(error)) for batch in batches}
+    for key, old in list(_kept.items()):
+        if not old.is_younger(LONGEST, now):
+            _kept.pop(key, None)
+    _kept.update({_key(batch, market): made[batch.pk] for batch in batches})
+    return made
+
+
+def _key(batch: Batch, market: Market) -> Hashable:
+    return batch.pk, batch.created_at, batch.priority, market.limits
 
 
 def _told_without(batch: Batch, progress: Progress, market: Market) -> TimeLeft | None:
@@ -47,7 +93,10 @@ def _told_without(batch: Batch, progress: Progress, market: Market) -> TimeLeft 
     return None
 
 
-def _in_words_of(progress: Progress, seconds: float, plain: Plain | None) -> TimeLeft:
+def _in_words_of(progress: Progress, foreseen: _Foreseen, now: datetime) -> TimeLeft:
+    if foreseen.problem:
+        return TimeLeft(words="Unknown", note=foreseen.problem)
+    plain = foreseen.plain
     left = {bar.stage: bar.left for bar in progress.stages if bar.left}
     if plain is None or not left:
         return TimeLeft(words="Estimating", note="the next steps are being planned")
@@ -57,6 +106,7 @@ def _in_words_of(progress: Progress, seconds: float, plain: Plain | None) -> Tim
     slowest = slowest_stage(plain, left)
     if calls[slowest] < ENOUGH:
         return TimeLeft(words="Estimating", note=f"after {ENOUGH} {WORDS[slowest].lower()}")
+    seconds = max(0.0, foreseen.seconds - (now - foreseen.at).total_seconds())
     words = in_words(timedelta(seconds=seconds), about=True)
     return TimeLeft(words=words, note=f"slowest: {WORDS[slowest].lower()}", seconds=seconds)
 

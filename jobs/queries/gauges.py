@@ -19,6 +19,7 @@ from providers.limits import guard_of
 from providers.models import Lane, Price, Provider, Quota, Usage
 
 HOUR = timedelta(hours=1)
+LEARNED = ("durations", "tokens_seen", "failed_at")  # of lanes: long, and no page shows it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,12 @@ class Market:
     priced: list[Price] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     nobody: str = ""  # the sentence that no worker is running, where work is due
+
+    @property
+    def limits(self) -> tuple[tuple[int | None, ...], ...]:
+        """What people and vendors have set: other limits, other times."""
+        lanes = [(lane.pk, lane.places, lane.provider.max_in_flight) for lane in self.lanes.values()]
+        return (*lanes, *((quota.pk, quota.granted) for quota, *_ in self.quotas))
 
     def holds(self, lane: Lane, batch: Batch) -> str:
         """Why a ready step of this lane does not start; "" when nothing keeps it."""
@@ -95,7 +102,8 @@ class Market:
 def read_market(now: datetime | None = None) -> Market:
     now = now or timezone.now()
     market = Market(now=now)
-    market.lanes = {lane.pk: lane for lane in Lane.objects.select_related("provider", "offer")}
+    lanes = Lane.objects.select_related("provider", "offer").defer(*LEARNED)
+    market.lanes = {lane.pk: lane for lane in lanes}
     for row in Attempt.objects.filter(ended_at=None).values("lane", "provider").annotate(n=Count("pk")).order_by():
         market.in_flight[row["lane"]] += row["n"]
         market.by_provider[row["provider"]] += row["n"]
@@ -148,15 +156,15 @@ def _is_fresh(quota: Quota, now: datetime) -> bool:
     return quota.others_at is not None and quota.others_at + _span(quota) > now
 
 
-def gauges_of(batch: Batch, market: Market) -> list[Gauge]:
-    """Of the providers that this batch uses: places, quotas, and what queues for them."""
-    lanes = (
-        Step.objects.filter(batch=batch)
-        .values("lane")
-        .annotate(ready=Count("pk", filter=Q(state=State.READY, video__cancelled_at=None)))
-    )
-    ready = {row["lane"]: row["ready"] for row in lanes.order_by()}
-    mine = [market.lanes[pk] for pk in sorted(ready)]
+def ready_of(batch: Batch) -> dict[int, int]:
+    """Of every lane that this batch uses: how many of its steps are ready there."""
+    ready = Count("pk", filter=Q(state=State.READY, video__cancelled_at=None))
+    return dict(Step.objects.filter(batch=batch).order_by("lane_id").values_list("lane_id").annotate(ready=ready))
+
+
+def gauges_of(market: Market, ready: Mapping[int, int]) -> list[Gauge]:
+    """Of the providers that a batch uses: places, quotas, and what queues for them."""
+    mine = [market.lanes[pk] for pk in ready]
     gauges: list[Gauge] = []
     for provider in {lane.provider_id: lane.provider for lane in mine}.values():
         own = [lane for lane in mine if lane.provider_id == provider.pk]
@@ -166,11 +174,10 @@ def gauges_of(batch: Batch, market: Market) -> list[Gauge]:
     return gauges
 
 
-def holds_of(batch: Batch, market: Market, ready_lanes: Sequence[int]) -> list[str]:
+def holds_of(batch: Batch, market: Market, ready: Mapping[int, int]) -> list[str]:
     """Each thing that keeps ready steps of the batch waiting and that somebody can change, once."""
     said: dict[str, None] = {}
-    for pk in ready_lanes:
-        lane = market.lanes[pk]
+    for lane in [market.lanes[pk] for pk, count in ready.items() if count]:
         reason = market._no_price(lane) or market._cap(lane, batch) or off(lane.provider, market.now) or stopped(lane)
         if reason:
             said[reason] = None

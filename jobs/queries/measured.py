@@ -21,7 +21,19 @@ LAST_FILES = 100  # of each kind
 CHECK_GUESS_S = 0.5
 SEEN_S = 0.25  # half of the drive's LOOK_EVERY_S: the mean time until another process notices
 Outcome = Attempt.Outcome
-MADE = Q(outcome=Outcome.ACCEPTED, message="") | Q(outcome=Outcome.ADOPTED)
+UNITS = ("images", "tokens", "characters")
+CALL = (
+    "capability",
+    "offer",
+    "no",
+    "sent_at",
+    "on_wire_at",
+    "ended_at",
+    "outcome",
+    "message",
+    "step__created_at",
+    *UNITS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +51,19 @@ class _Calls:
     units: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
-def measured_of(lanes: Iterable[Lane]) -> dict[tuple[str, int | None], Measured]:
+def last_calls(lanes: Iterable[Lane]) -> list[Any]:
+    """Of each lane. Naming its provider, too, lets the databases seek in the index of attempts, which leads with it."""
+    ended = Attempt.objects.exclude(ended_at=None)
+    last = Q(pk__in=[])
+    for lane in lanes:
+        mine = ended.filter(provider=lane.provider_id, lane=lane.pk).order_by("-ended_at")
+        last |= Q(pk__in=mine.values("pk")[:LAST_CALLS])
+    return list(ended.filter(last).values_list(*CALL, named=True))
+
+
+def measured_of(last: Iterable[Any]) -> dict[tuple[str, int | None], Measured]:
     """By stage and offer; and by stage alone, where another offer has to stand for the one in question."""
-    calls, files = _calls(lanes), _files()
+    calls, files = _calls(last), _files()
     found: dict[tuple[str, int | None], Measured] = {}
     for stage in Stage:
         capability = CAPABILITY_OF[stage].value
@@ -68,27 +90,21 @@ def _measured(calls: _Calls, files: Sequence[File]) -> Measured:
     )
 
 
-def _calls(lanes: Iterable[Lane]) -> dict[tuple[str, int | None], _Calls]:
+def _calls(last: Iterable[Any]) -> dict[tuple[str, int | None], _Calls]:
     """Those that brought nothing and cost a try count as missed; refusals to be slower and what never left do not."""
-    ended = Attempt.objects.exclude(ended_at=None)
-    last = Q(pk__in=[])
-    for lane in lanes:
-        mine = ended.filter(provider=lane.provider_id, lane=lane.pk).order_by("-ended_at")
-        last |= Q(pk__in=mine.values("pk")[:LAST_CALLS])
-    fields = ("capability", "offer", "sent_at", "on_wire_at", "ended_at", "images", "tokens", "characters")
-    counted = ended.filter(last).filter(Q(outcome=Outcome.ACCEPTED) | Q(outcome=Outcome.ADOPTED))
-    good = set(counted.filter(MADE).values_list("pk", flat=True))
     found: dict[tuple[str, int | None], _Calls] = defaultdict(_Calls)
-    for pk, capability, offer, sent_at, on_wire_at, ended_at, *units in counted.values_list("pk", *fields):
-        for key in {(capability, offer), (capability, None)}:
+    for call in last:
+        if call.outcome not in (Outcome.ACCEPTED, Outcome.ADOPTED):
+            continue
+        for key in {(call.capability, call.offer), (call.capability, None)}:
             seen = found[key]
             seen.all += 1
-            if pk in good:
+            if not call.message or call.outcome == Outcome.ADOPTED:
                 # Its place is taken from the claim on, or from a moment that was claimed ahead.
-                began_at = min(sent_at, on_wire_at or sent_at)
-                seen.durations.append(max(0.001, (ended_at - began_at).total_seconds()))
-                for unit, count in zip(fields[5:], units, strict=True):
-                    if count:
+                began_at = min(call.sent_at, call.on_wire_at or call.sent_at)
+                seen.durations.append(max(0.001, (call.ended_at - began_at).total_seconds()))
+                for unit in UNITS:
+                    if count := getattr(call, unit):
                         seen.units[unit].append(count)
     return found
 
@@ -118,12 +134,8 @@ def _files() -> dict[str, list[File]]:
     return found
 
 
-def pickup_s_of(lanes: Iterable[Lane]) -> float:
+def pickup_s_of(last: Iterable[Any]) -> float:
     """Until a step that may start is claimed: what a quarter of the last ones took at most, whom nothing held."""
-    last = Q(pk__in=[])
-    for lane in lanes:
-        mine = Attempt.objects.filter(provider=lane.provider_id, lane=lane.pk).exclude(ended_at=None)
-        last |= Q(pk__in=mine.order_by("-ended_at").values("pk")[:LAST_CALLS])
-    sent: Any = Attempt.objects.filter(last, no=1).exclude(on_wire_at=None)
-    waits = sorted((at - since).total_seconds() for at, since in sent.values_list("sent_at", "step__created_at"))
+    sent = [call for call in last if call.no == 1 and call.on_wire_at]
+    waits = sorted((call.sent_at - call.step__created_at).total_seconds() for call in sent)
     return min(2 * SEEN_S, max(0.0, waits[len(waits) // 4])) if waits else SEEN_S

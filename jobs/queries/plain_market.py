@@ -11,7 +11,7 @@ from django.db.models import Count, Sum
 from jobs.advance import offers_on_sale
 from jobs.forecast import LaneFacts, Order, Plain, PriceFacts, ProviderFacts, QuotaFacts
 from jobs.models import Attempt, Worker
-from jobs.queries.measured import measured_of, pickup_s_of
+from jobs.queries.measured import last_calls, measured_of, pickup_s_of
 from jobs.queries.workers import MEDIA, UNSEEN
 from providers import registry
 from providers.base import Adapter
@@ -35,6 +35,7 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
     on_sale = {offer.lane_id for offer in offers}
     used = [lane for lane in lanes if lane.pk in on_sale]
     threads, places = _workers(now)
+    last = last_calls(used)
     return Plain(
         order=order,
         others=tuple(others),
@@ -43,10 +44,10 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
         offers=tuple(offers),
         quotas=_quotas(used, now),
         prices=tuple(_price(number, price) for number, price in enumerate(Price.objects.valid(now))),
-        measured=measured_of(used),
+        measured=measured_of(last),
         threads=threads,
         places=places,
-        pickup_s=pickup_s_of(used),
+        pickup_s=pickup_s_of(last),
     )
 
 

@@ -68,6 +68,8 @@ class Progress:
     stages: list[StageBar] = field(default_factory=list)
     videos: Counter[str] = field(default_factory=Counter)  # by state
     out: int = 0  # calls and files of cancelled videos that are still under way
+    flagged: int = 0  # files that wait for a reviewer
+    asking: int = 0  # steps that wait for a person, those of cancelled videos included
 
     @property
     def total(self) -> int:
@@ -111,39 +113,36 @@ class Progress:
 def progress_of(batches: Sequence[Batch]) -> dict[int, Progress]:
     """Planned minus existing is what waits: a step exists only once its inputs are usable."""
     ids = [batch.pk for batch in batches]
-    planned = _planned(batches)
-    made, flagged = _made(ids)
     found = {batch.pk: Progress() for batch in batches}
-    states = Video.objects.filter(batch__in=ids).values_list("batch", "state").annotate(n=Count("pk")).order_by()
-    for batch_id, state, n in states:
-        found[batch_id].videos[state] = n
     bars: dict[tuple[int, str], StageBar] = {}
-    for batch_id, stages in planned.items():
+    for batch_id, stages in _planned(batches, found).items():
         for stage in Stage:
             if stages[stage.value]:
                 bar = StageBar(stage=stage.value, total=stages[stage.value])
-                bar.done, bar.needs = made[batch_id, stage.value], flagged[batch_id, stage.value]
                 bars[batch_id, stage.value] = bar
                 found[batch_id].stages.append(bar)
+    for row in _standing(ids):
+        _count_files(row, found[row["video__batch"]], bars.get((row["video__batch"], row["kind"])))
     for row in _open_steps(ids):
-        if not row["cancelled"]:
-            _count(row, bars.get((row["batch"], row["stage"])))
-        elif row["state"] in IN_FLIGHT:
-            found[row["batch"]].out += row["n"]
+        _count_steps(row, found[row["batch"]], bars.get((row["batch"], row["stage"])))
     for bar in bars.values():
         bar.done = max(0, min(bar.done, bar.total - bar.running - bar.failed - bar.needs))
         bar.note = _note(bar)
     return found
 
 
-def _planned(batches: Iterable[Batch]) -> dict[int, Counter[str]]:
-    """How many assets each stage has in the end: measured where the script is there, else as the settings say."""
+def _planned(batches: Iterable[Batch], found: Mapping[int, Progress]) -> dict[int, Counter[str]]:
+    """How many assets each stage has in the end: measured where the script is there, else as the settings say.
+
+    Counts the videos on the way.
+    """
     by_id = {batch.pk: batch for batch in batches}
     planned: dict[int, Counter[str]] = defaultdict(Counter)
     live = Q(scenes__retired_at=None)
     rows: Iterable[Any] = (
-        Video.objects.filter(batch__in=by_id, cancelled_at=None)
-        .values("batch", "overrides")
+        Video.objects.filter(batch__in=by_id)
+        .annotate(cancelled=_is_set("cancelled_at"))
+        .values("batch", "overrides", "state", "cancelled")
         .annotate(
             n=Count("pk", distinct=True),
             with_script=Count("scenes__video", distinct=True, filter=live),
@@ -152,6 +151,9 @@ def _planned(batches: Iterable[Batch]) -> dict[int, Counter[str]]:
         .order_by()
     )
     for row in rows:
+        found[row["batch"]].videos[row["state"]] += row["n"]
+        if row["cancelled"]:
+            continue
         settings = effective(by_id[row["batch"]].settings, row["overrides"])
         for stage, count in planned_slots(settings, 0):
             planned[row["batch"]][stage] += row["n"] * count
@@ -161,27 +163,37 @@ def _planned(batches: Iterable[Batch]) -> dict[int, Counter[str]]:
     return planned
 
 
-def _made(ids: Sequence[int]) -> tuple[Counter[tuple[int, str]], Counter[tuple[int, str]]]:
-    """Usable and flagged files that stand in their slots, by batch and stage."""
-    usable: Counter[tuple[int, str]] = Counter()
-    flagged: Counter[tuple[int, str]] = Counter()
-    rows = (
+def _standing(ids: Sequence[int]) -> Iterable[Any]:
+    """Usable and flagged files in their slots, counted; those of scenes that are gone apart."""
+    return (
         Asset.objects.filter(
-            Q(scene=None) | Q(scene__retired_at=None),
             current=True,
             video__batch__in=ids,
             video__cancelled_at=None,
             kind__in=Stage.values,
             verdict__in=(*USABLE, Verdict.FLAGGED),
         )
-        .values("video__batch", "kind", "verdict")
+        .annotate(retired=_is_set("scene__retired_at"))
+        .values("video__batch", "kind", "verdict", "retired")
         .annotate(n=Count("pk"))
         .order_by()
     )
-    for row in rows:
-        counts = flagged if row["verdict"] == Verdict.FLAGGED else usable
-        counts[row["video__batch"], row["kind"]] += row["n"]
-    # A file that is being replaced stands until the new one is there, and is not counted as done any more.
+
+
+def _count_files(row: Mapping[str, Any], progress: Progress, bar: StageBar | None) -> None:
+    is_flagged = row["verdict"] == Verdict.FLAGGED
+    if is_flagged:
+        progress.flagged += row["n"]
+    if bar is None or row["retired"]:
+        return
+    if is_flagged:
+        bar.needs += row["n"]
+    else:
+        bar.done += row["n"]
+
+
+def _open_steps(ids: Sequence[int]) -> Iterable[Any]:
+    """A file that is being replaced stands until the new one is there, and is not counted as done any more."""
     slot = Asset.objects.filter(
         Q(scene=OuterRef("scene")) | Q(scene=None),
         video=OuterRef("video"),
@@ -189,35 +201,39 @@ def _made(ids: Sequence[int]) -> tuple[Counter[tuple[int, str]], Counter[tuple[i
         current=True,
         verdict__in=USABLE,
     )
-    replaced = Step.objects.filter(Exists(slot), batch__in=ids, state__in=OPEN, video__cancelled_at=None)
-    for batch_id, stage, n in replaced.values_list("batch", "stage").annotate(n=Count("pk")).order_by():
-        usable[batch_id, stage] -= n
-    return usable, flagged
-
-
-def _open_steps(ids: Sequence[int]) -> Iterable[Any]:
     return (
         Step.objects.filter(batch__in=ids, state__in=OPEN)
-        .annotate(cancelled=ExpressionWrapper(Q(video__cancelled_at__isnull=False), output_field=BooleanField()))
-        .values("batch", "stage", "state", "reason", "cancelled")
+        .annotate(cancelled=_is_set("video__cancelled_at"), replaces=Exists(slot))
+        .values("batch", "stage", "state", "reason", "cancelled", "replaces")
         .annotate(n=Count("pk"))
         .order_by()
     )
 
 
-def _count(row: Mapping[str, Any], bar: StageBar | None) -> None:
+def _count_steps(row: Mapping[str, Any], progress: Progress, bar: StageBar | None) -> None:
+    n, state = row["n"], row["state"]
+    if state == State.ATTENTION:
+        progress.asking += n
+    if row["cancelled"]:
+        progress.out += n if state in IN_FLIGHT else 0
+        return
     if bar is None:
         return
-    n = row["n"]
-    if row["state"] == State.ATTENTION:
+    if row["replaces"]:
+        bar.done -= n
+    if state == State.ATTENTION:
         if row["reason"] == Reason.DECISION:
             bar.needs += n
         else:
             bar.failed += n
-    elif row["state"] == State.READY:
+    elif state == State.READY:
         bar.ready += n
     else:  # an answer that was lost is being looked for: that is work too
         bar.running += n
+
+
+def _is_set(field: str) -> ExpressionWrapper[Q]:
+    return ExpressionWrapper(Q(**{f"{field}__isnull": False}), output_field=BooleanField())
 
 
 def _note(bar: StageBar) -> str:

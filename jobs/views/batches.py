@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -11,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template import Engine, RequestContext
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs import control
@@ -20,19 +23,20 @@ from jobs.advance import mark
 from jobs.control import Cancel, Refused
 from jobs.models import Batch, Project, Video
 from jobs.queries import batches as queries
-from jobs.queries import decisions
+from jobs.queries import decisions, notices
 from jobs.queries.batch_items import filtered, items_of
-from jobs.queries.eta import times_left
-from jobs.queries.gauges import gauges_of, holds_of, read_market
+from jobs.queries.eta import renew, times_left
+from jobs.queries.gauges import gauges_of, holds_of, read_market, ready_of
 from jobs.queries.progress import progress_of
 from jobs.risk import allowance_of
 from jobs.states import Reason
+from jobs.views.answers import Answer
 
 BATCHES_ON_A_PAGE = 20
 ITEMS_ON_A_PAGE = 50
 SCRIPTS_ON_A_PAGE = 20
 BOARD_PARTS = ("title", "actions", "alerts", "figures", "needs", "pipeline", "items", "gauges")
-LIVE_PARTS = (*(f"batches/_{name}.html" for name in BOARD_PARTS), "components/_review_badge.html")
+LIVE_PARTS = {**{name: f"batches/_{name}.html" for name in BOARD_PARTS}, "badge": "components/_review_badge.html"}
 OUT_OF_BAND = ' hx-swap-oob="true"'
 ENDED = 286  # htmx stops asking
 may_steer = permission_required("jobs.change_batch", raise_exception=True)
@@ -72,24 +76,25 @@ def batch_list(request: HttpRequest) -> HttpResponse:
 @require_GET
 def batch_detail(request: HttpRequest, pk: int) -> HttpResponse:
     batch = _batch(request, pk)
-    context = _board(request, batch)
-    context["live_version"] = _version(_parts(request, context))
-    context["allowance"] = allowance_of(batch)
-    return render(request, "batches/detail.html", context)
+    context, afterwards = _board(request, batch)
+    parts = _parts(request, context)
+    context |= {"parts": parts, "live_version": _version(parts), "priorities": Batch.Priority.choices}
+    context |= {"facts": queries.facts_of(batch), "allowance": allowance_of(batch)}
+    return Answer(render_to_string("batches/detail.html", context, request), afterwards=afterwards)
 
 
 @require_GET
 def batch_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The parts that change, when one of them has; an ended batch is answered once more, and then no more."""
     batch = _batch(request, pk)
-    context = _board(request, batch)
+    context, afterwards = _board(request, batch)
     parts = _parts(request, {**context, "oob": True})
     version = _version(parts)
     over = not batch.is_open and not context["progress"].out
     if request.GET.get("v") == version and not over:
-        return HttpResponse(status=204)
+        return Answer(status=204, afterwards=afterwards)
     token = render_to_string("components/_live_version.html", {"live_version": version, "oob": True})
-    return HttpResponse("\n".join([*parts, token]), status=ENDED if over else 200)
+    return Answer("\n".join([*parts.values(), token]), status=ENDED if over else 200, afterwards=afterwards)
 
 
 @require_GET
@@ -211,52 +216,64 @@ def batch_release(request: HttpRequest, pk: int) -> HttpResponse:
 # -- parts -------------------------------------------------------------------------------------------------------------
 
 
-def _board(request: HttpRequest, batch: Batch) -> dict[str, Any]:
-    """All that the page of a batch shows, in a fixed number of queries."""
+def _board(request: HttpRequest, batch: Batch) -> tuple[dict[str, Any], Callable[[], None]]:
+    """All that the live parts of a batch show, in a fixed number of queries; and what is to be done afterwards.
+
+    Nothing is asked about what, by the counts, is not there.
+    """
     market = read_market()
-    progress = progress_of([batch])
+    by_batch = progress_of([batch])
+    progress = by_batch[batch.pk]
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()[:100]
-    page = Paginator(filtered(batch, state=state, search=search), ITEMS_ON_A_PAGE).get_page(request.GET.get("page"))
-    chip, word = queries.state_of(batch, progress[batch.pk])
-    flagged = queries.flagged_by_batch([batch.pk]).get(batch.pk, 0)
-    causes = queries.causes_of([batch.pk])
+    paginator = Paginator(filtered(batch, state=state, search=search), ITEMS_ON_A_PAGE)
+    if not (state or search):
+        paginator.count = progress.ordered
+    page = paginator.get_page(request.GET.get("page"))
+    chip, word = queries.state_of(batch, progress)
+    causes = queries.causes_of([batch.pk]) if progress.asking or progress.videos["attention"] else []
     stuck = sum(cause.count for cause in causes)
-    return {
+    ready = ready_of(batch)
+    context = {
         "batch": batch,
-        "progress": progress[batch.pk],
+        "progress": progress,
         "chip": chip,
         "word": word,
-        "left": times_left([batch], progress, market)[batch.pk],
-        "money": queries.money_of(batch),
-        "flagged": flagged,
+        "left": times_left([batch], by_batch, market)[batch.pk],
+        "money": queries.money_of(batch, market),
+        "flagged": progress.flagged,
         "causes": causes,
         "stuck": stuck,
-        "needs": flagged + stuck + progress[batch.pk].gates,
+        "needs": progress.flagged + stuck + progress.gates,
         "retryable": sum(cause.count for cause in causes if cause.may_succeed),
-        "decisions": decisions.causes(decisions.questions_of([batch])),
-        "scripts": queries.at_script_gate(batch).count(),
-        "renders": queries.at_render_gate(batch).count(),
+        "decisions": decisions.causes(decisions.questions_of([batch])) if progress.asking else [],
+        "scripts": queries.at_script_gate(batch).count() if progress.gates else 0,
+        "renders": queries.at_render_gate(batch).count() if progress.gates else 0,
         "page": page,
         "items": items_of(batch, list(page.object_list), market),
-        "gauges": gauges_of(batch, market),
-        "facts": queries.facts_of(batch),
-        "holds": holds_of(batch, market, queries.ready_lanes(batch)) if batch.is_open else [],
-        "no_worker": market.nobody if progress[batch.pk].has_work else "",
+        "gauges": gauges_of(market, ready),
+        "holds": holds_of(batch, market, ready) if batch.is_open else [],
+        "no_worker": market.nobody if progress.has_work else "",
+        "review_count": notices.review_count(request.user),
         "search": search,
         "selects": [("state", "State", [("", "All states"), *Video.State.choices], state)],
         "is_filtered": bool(state or search),
-        "priorities": Batch.Priority.choices,
         "live_query": request.GET.urlencode(),
     }
+    return context, lambda: renew([batch], by_batch, market)
 
 
-def _parts(request: HttpRequest, context: dict[str, Any]) -> list[str]:
-    return [render_to_string(name, context, request) for name in LIVE_PARTS]
+def _parts(request: HttpRequest, values: dict[str, Any]) -> dict[str, SafeString]:
+    """Each part of the board, rendered once: what is shown is what its version is taken of."""
+    engine, context = Engine.get_default(), RequestContext(request)
+    templates = {name: engine.get_template(path) for name, path in LIVE_PARTS.items()}
+    context.push(values)
+    with context.bind_template(templates["title"]):  # once for all: it asks every context processor
+        return {name: template.render(context) for name, template in templates.items()}
 
 
-def _version(parts: list[str]) -> str:
+def _version(parts: dict[str, SafeString]) -> str:
     """Of what is shown; the parts hold no form of their own, so no token that is new every time."""
-    return hashlib.sha256("".join(parts).replace(OUT_OF_BAND, "").encode()).hexdigest()[:16]
+    return hashlib.sha256("".join(parts.values()).replace(OUT_OF_BAND, "").encode()).hexdigest()[:16]
 
 
 def _batch(request: HttpRequest, pk: int) -> Batch:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs.queries import decisions
 from jobs.queries import home as queries
 from jobs.queries.batches import state_of
-from jobs.queries.eta import times_left
+from jobs.queries.eta import renew, times_left
 from jobs.queries.gauges import read_market
 from jobs.queries.progress import progress_of
+from jobs.views.answers import Answer
 
 DISMISSED = "vb_first_steps"
 YEAR_S = 365 * 24 * 3600
@@ -28,8 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
     left = times_left(shown, progress, market)
     rows = [(b, progress[b.pk], *state_of(b, progress[b.pk]), left[b.pk]) for b in shown]
     steps = queries.first_steps(request.user)
-    return render(
-        request,
+    page = render_to_string(
         "home.html",
         {
             "needs": queries.needs_of({b.pk: b for b in [*running, *recent, *undecided]}.values()),
@@ -43,7 +44,9 @@ def home(request: HttpRequest) -> HttpResponse:
             "no_worker": market.nobody,
             "notice": queries.last_notice(),
         },
+        request,
     )
+    return Answer(page, afterwards=lambda: renew(shown, progress, market))
 
 
 @require_POST

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Attempt, Step
-from jobs.queries.gauges import gauges_of, read_market
+from jobs.queries.gauges import gauges_of, read_market, ready_of
 from jobs.settings_types import BatchSettings
 from providers.models import Lane, Price, Provider, Quota, Usage
 from tests.factories import a_batch
@@ -42,7 +42,7 @@ def attempts(count, at, **values):
 
 
 def notes(batch):
-    return [f"{g.label}: {g.used}/{g.limit} {g.unit} {g.note}" for g in gauges_of(batch, read_market(NOW))]
+    return [f"{g.label}: {g.used}/{g.limit} {g.unit} {g.note}" for g in gauges_of(read_market(NOW), ready_of(batch))]
 
 
 def test_a_quota_shows_what_is_used_and_what_the_provider_grants(batch):

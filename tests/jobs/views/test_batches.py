@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from jobs.launch import create_batch
 from jobs.models import Asset, Attempt, Batch, LedgerEntry, Step, Video
+from jobs.queries import eta
 from jobs.queries.progress import progress_of
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import Reason, State, Verdict
@@ -227,6 +229,50 @@ def test_time_left_is_work_over_places(producer, batch):
     assert page(producer, batch).context["left"].seconds > 210
 
 
+@pytest.fixture
+def foreseen(producer, batch, monkeypatch):
+    """How often it was foreseen."""
+    workers_are_seen()
+    Provider.objects.update(max_in_flight=2)
+    attempts_of(batch, 5)
+    asked, foresee = [], eta.seconds_left_of
+    monkeypatch.setattr(eta, "seconds_left_of", lambda *values: asked.append(1) or foresee(*values))
+    return asked
+
+
+def later(seconds):
+    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=False)
+
+
+def test_what_was_foreseen_is_kept_a_while_and_counts_down(producer, batch, foreseen):
+    first = page(producer, batch).context["left"].seconds
+    with later(8):
+        assert page(producer, batch).context["left"].seconds == pytest.approx(first - 8, abs=1)
+    assert len(foreseen) == 1
+
+
+def test_what_is_older_is_told_once_more_and_renewed_when_the_answer_is_on_its_way(producer, batch, foreseen):
+    first = page(producer, batch).context["left"].seconds
+    with later(15):
+        assert page(producer, batch).context["left"].seconds == pytest.approx(first - 15, abs=1)
+        assert len(foreseen) == 2
+        assert page(producer, batch).context["left"].seconds == pytest.approx(first, abs=1), "nothing was done since"
+    assert len(foreseen) == 2
+
+
+def test_nobody_is_told_what_was_foreseen_long_ago(producer, batch, foreseen):
+    first = page(producer, batch).context["left"].seconds
+    with later(60):
+        workers_are_seen()
+        assert page(producer, batch).context["left"].seconds == pytest.approx(first, abs=1)
+
+
+def test_a_batch_that_was_paused_says_so_at_once(producer, batch, foreseen):
+    page(producer, batch)
+    Batch.objects.update(paused_at=timezone.now())
+    assert page(producer, batch).context["left"].words == "Paused"
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [({"paused_at": timezone.now()}, "Paused"), ({"cancelled_at": timezone.now()}, "—"), ({}, "Waits for you")],
@@ -272,8 +318,20 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(producer, project, dj
             page(producer, batch)
         counts.append(len(queries))
     assert counts[0] == counts[1]
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(32):
         page(producer, batch)
+
+
+@pytest.mark.parametrize("name", ["batch_detail", "batch_live"])
+def test_nothing_is_asked_twice(producer, project, name):
+    batch = a_batch("Bread", "Tides", "Locks", project=project, cap_micro=5_000_000)
+    a_lost_answer(batch)
+    a_stuck_step(batch, position=2)
+    page(producer, batch)  # what was foreseen is kept
+    with CaptureQueriesContext(connection) as queries:
+        producer.get(reverse(name, args=[batch.pk]))
+    asked = [query["sql"] for query in queries]
+    assert sorted(set(asked)) == sorted(asked)
 
 
 def test_the_list_shows_filters_and_does_not_ask_for_each_batch(producer, project):
