@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from providers.base import Adapter
 from providers.exceptions import CallError
 from providers.types import Failed, Finished, Running
 
+from . import clock
 from .calls import Answer, run, told
 from .failpoints import failpoint
 from .requests import Ticket
@@ -31,7 +32,7 @@ def poll(tickets: list[Ticket], stopping: threading.Event) -> list[Answer]:
         return {}
 
     failed = run(tickets[0], ask, stopping=stopping)
-    asked_at = datetime.now(UTC)
+    asked_at = clock.now_utc()
     if failed:
         return [Answer(ticket=ticket, ended_at=asked_at, **failed) for ticket in tickets]
     return [
@@ -56,12 +57,12 @@ def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
         if ticket.cancel:
             _cancel(adapter, ticket)
         said = adapter.poll(ticket.external_id)
-        asked.append(datetime.now(UTC))
+        asked.append(clock.now_utc())
         failpoint("after_poll")
         return told(adapter, said)
 
     result = run(ticket, ask, stopping=stopping)
-    return Answer(ticket=ticket, ended_at=asked[0] if asked else datetime.now(UTC), **result)
+    return Answer(ticket=ticket, ended_at=asked[0] if asked else clock.now_utc(), **result)
 
 
 def _cancel(adapter: Adapter, ticket: Ticket) -> None:

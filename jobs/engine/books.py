@@ -18,15 +18,7 @@ from jobs.ledger import write as write
 from jobs.models import Budget
 from providers.models import Price, PriceQuerySet
 from providers.pricing import amount, units_of
-from providers.types import Capability, Request
-
-
-def most_units(request: Request) -> dict[str, int]:
-    """The most units a request can be billed for."""
-    units = {"characters": len(request.prompt), "seconds": -(-int(request.seconds * 1000) // 1000)}
-    if request.capability is Capability.IMAGE:
-        units["images"] = 1
-    return units
+from providers.pricing import most_units as most_units
 
 
 def valid_prices(provider_id: int, now: datetime) -> list[Price]:

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -21,6 +21,7 @@ from providers.base import Adapter
 from providers.exceptions import CallError, HeldBack, NotSent, RateLimited, Unknown
 from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Request, Running, VendorLimit
 
+from . import clock
 from .failpoints import failpoint
 from .requests import CLOCK_SKEW, Ticket
 
@@ -85,14 +86,14 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
 
     def on_gone() -> None:
         """A thread that was held up sent later than it said: the vendor counts from then."""
-        now = datetime.now(UTC)
+        now = clock.now_utc()
         if now - left[-1] > HELD_UP:
             left.append(now)
             report_wire(ticket.attempt_id, now)
 
     def work(adapter: Adapter) -> dict[str, Any]:
         told_by.append(adapter)
-        _check(ticket, datetime.now(UTC))
+        _check(ticket, clock.now_utc())
         if stopping.is_set() and adapter.local:
             raise HeldBack("Stopped before it began.")
         if adapter.local:
@@ -109,7 +110,7 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
         _refused[ticket.lane_id] = monotonic()
     for adapter in told_by:
         result |= {"limits": adapter.limits, "nonsense": adapter.nonsense, "delay_s": wire.delay_s()}
-    return Answer(ticket=ticket, on_wire_at=left[-1] if left else None, ended_at=datetime.now(UTC), **result)
+    return Answer(ticket=ticket, on_wire_at=left[-1] if left else None, ended_at=clock.now_utc(), **result)
 
 
 def _with_callback(request: Request, adapter: type[Adapter]) -> Request:
@@ -119,11 +120,11 @@ def _with_callback(request: Request, adapter: type[Adapter]) -> Request:
 
 def _wait_for(ticket: Ticket) -> datetime:
     """Until its place in the vendor's window is free; the moment at which it leaves."""
-    if ticket.send_at and (seconds := (ticket.send_at - datetime.now(UTC)).total_seconds()) > 0:
+    if ticket.send_at and (seconds := (ticket.send_at - clock.now_utc()).total_seconds()) > 0:
         sleep(min(seconds, MOST_WAIT_S))
     if ticket.gap_s:
         _keep_distance(ticket)
-    now = datetime.now(UTC)
+    now = clock.now_utc()
     _check(ticket, now)
     return now
 
@@ -156,13 +157,13 @@ def find(ticket: Ticket, stopping: threading.Event) -> Answer:
         failpoint("after_find")
         return found
 
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **run(ticket, work, stopping=stopping))
+    return Answer(ticket=ticket, ended_at=clock.now_utc(), **run(ticket, work, stopping=stopping))
 
 
 def list_jobs(ticket: Ticket, since: datetime, until: datetime, stopping: threading.Event) -> Answer:
     """All jobs that the account shows of a stretch of time; `ticket` names the vendor alone."""
     found = run(ticket, lambda adapter: {"alike": tuple(adapter.list_jobs(since, until))}, stopping=stopping)
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **found)
+    return Answer(ticket=ticket, ended_at=clock.now_utc(), **found)
 
 
 def _alike(adapter: Adapter, ticket: Ticket) -> dict[str, Any]:
@@ -190,7 +191,7 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
                 raise
             return {"files": tuple(_store(adapter, output) for output in again.outputs)}
 
-    return Answer(ticket=ticket, ended_at=datetime.now(UTC), **run(ticket, work, stopping=stopping))
+    return Answer(ticket=ticket, ended_at=clock.now_utc(), **run(ticket, work, stopping=stopping))
 
 
 def run(

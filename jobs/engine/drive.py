@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from time import monotonic
 from typing import Any
@@ -28,6 +28,7 @@ from providers.models import Provider
 
 from . import asking, calls, checking, fetching, hooks, reconcile, recovery, settle, sweep, taking, worker
 from .claim import claim
+from .clock import now_utc
 from .failpoints import failpoint
 from .housekeeping import Housekeeping
 from .pool import Pool
@@ -46,10 +47,6 @@ AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
 HOOK_EVERY_S = 0.05  # one indexed question whether a webhook made a job due
-
-
-def now_utc() -> datetime:
-    return datetime.now(UTC)
 
 
 class Drive:

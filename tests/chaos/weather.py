@@ -10,7 +10,7 @@ from pathlib import Path
 
 import django.utils.timezone
 
-import jobs.engine.calls
+import jobs.engine.clock
 from providers import downloads
 
 _clock: mmap.mmap | None = None
@@ -53,8 +53,8 @@ def feel(folder: Path) -> None:
     global _clock
     with (folder / "clock").open("r+b") as file:
         _clock = mmap.mmap(file.fileno(), 8)
-    for module in (jobs.engine.calls, django.utils.timezone):
-        module.datetime = Shifted
+    jobs.engine.clock.now_utc = now
+    django.utils.timezone.datetime = Shifted
 
     def free_bytes(path: Path) -> int:
         with contextlib.suppress(FileNotFoundError):

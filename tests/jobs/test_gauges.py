@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jobs.models import Attempt, Step
-from jobs.queries.gauges import gauges_of, read_market, ready_of
+from jobs.queries.gauges import gauges_of, read_market
+from jobs.queries.queues import Queue, queues_of
 from jobs.settings_types import BatchSettings
 from providers.models import Lane, Price, Provider, Quota, Usage
 from tests.factories import a_batch
@@ -42,7 +43,9 @@ def attempts(count, at, **values):
 
 
 def notes(batch):
-    return [f"{g.label}: {g.used}/{g.limit} {g.unit} {g.note}" for g in gauges_of(read_market(NOW), ready_of(batch))]
+    market = read_market(NOW)
+    gauges = gauges_of(market, queues_of(batch, market.priced, NOW))
+    return [f"{g.label}: {g.used}/{g.limit} {g.unit} {g.note}" for g in gauges]
 
 
 def test_a_quota_shows_what_is_used_and_what_the_provider_grants(batch):
@@ -74,7 +77,7 @@ def test_a_lane_that_broke_goes_evenly_or_stands_still_says_so(batch):
     assert any("scripts go one by one, evenly: a burst was refused" in note for note in notes(batch))
     Lane.objects.filter(pk=scripts().pk).update(failures_in_row=5, broken_until=NOW + timedelta(seconds=10))
     assert any("scripts: 5 calls in a row failed; one is tried in 10 s" in note for note in notes(batch))
-    assert "5 calls in a row failed" in read_market(NOW).holds(scripts(), batch)
+    assert "5 calls in a row failed" in read_market(NOW).holds(scripts(), batch, Queue())
     Lane.objects.filter(pk=scripts().pk).update(broken_until=NOW)
     assert any("one is being tried, the others wait for it" in note for note in notes(batch))
     Lane.objects.filter(pk=scripts().pk).update(broken_until=None, max_in_flight=0)

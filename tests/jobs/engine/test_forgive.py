@@ -4,7 +4,8 @@ import pytest
 
 from jobs.engine import drive as drive_module
 from jobs.engine import recovery, worker
-from jobs.engine.drive import Drive, now_utc
+from jobs.engine.clock import now_utc
+from jobs.engine.drive import Drive
 from jobs.models import Step
 from jobs.states import State
 from tests.factories import a_batch
