@@ -11,20 +11,12 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from jobs.models import Asset, Batch, LedgerEntry, Scene, Step, Video
 from jobs.queries.gauges import Market
-from jobs.queries.progress import WORDS
+from jobs.queries.progress import NOUNS, WORDS
+from jobs.queries.queues import Queue
 from jobs.states import IN_FLIGHT, OPEN, STAGE_NUMBER, USABLE, Reason, Stage, State, Verdict
 from jobs.strategies import CHUNKS
 from jobs.templatetags.vidbatch import duration
 
-NOUNS: Mapping[str, tuple[str, str]] = {
-    Stage.TOPIC_MODERATION: ("topic check", "topic checks"),
-    Stage.SCRIPT: ("script", "scripts"),
-    Stage.TEXT_MODERATION: ("text check", "text checks"),
-    Stage.VOICEOVER: ("voiceover", "voiceovers"),
-    Stage.IMAGE: ("image", "images"),
-    Stage.CLIP: ("clip", "clips"),
-    Stage.RENDER: ("render", "renders"),
-}
 STAGES = list(Stage)
 PER_SCENE = (Stage.VOICEOVER, Stage.IMAGE, Stage.CLIP)
 
@@ -64,10 +56,10 @@ def filtered(batch: Batch, *, state: str, search: str) -> QuerySet[Video]:
     return videos.filter(Q(topic__icontains=search) | Q(title__icontains=search)) if search else videos
 
 
-def items_of(batch: Batch, videos: Sequence[Video], market: Market) -> list[Item]:
+def items_of(batch: Batch, videos: Sequence[Video], market: Market, queues: Mapping[int, Queue]) -> list[Item]:
     """Five queries, however many videos."""
     gathered = _gather([video.pk for video in videos])
-    return [_item(batch, video, gathered, market) for video in videos]
+    return [_item(batch, video, gathered, market, queues) for video in videos]
 
 
 def _gather(ids: Sequence[int]) -> _Gathered:
@@ -100,7 +92,7 @@ def _note_asset(got: _Gathered, row: Mapping[str, Any]) -> None:
         got.pictures[video] = row["pk"]
 
 
-def _item(batch: Batch, video: Video, got: _Gathered, market: Market) -> Item:
+def _item(batch: Batch, video: Video, got: _Gathered, market: Market, queues: Mapping[int, Queue]) -> Item:
     item = Item(
         video_id=video.pk,
         title=video.title or video.topic,
@@ -123,7 +115,9 @@ def _item(batch: Batch, video: Video, got: _Gathered, market: Market) -> Item:
     elif video.state == Video.State.ATTENTION:
         _needs(item, [step for step in steps if step.state == State.ATTENTION])
     elif video.state in (Video.State.RUNNING, Video.State.WAITING):
-        _under_way(item, batch, video, steps, got, market)
+        if not _under_way(item, video, steps, got, market):
+            item.state = "paused" if batch.paused_at else "waiting"
+            item.reason = waits_for(batch, [step for step in steps if step.state == State.READY], market, queues)
     elif video.state == Video.State.CANCELLED:
         out = sum(step.state in IN_FLIGHT for step in steps)
         item.reason = f"{out} calls are still out; what they cost is booked" if out else ""
@@ -144,7 +138,8 @@ def _needs(item: Item, steps: Sequence[Step]) -> None:
         item.reason = f"{first.get_stage_display()}: {first.message or Reason(first.reason).label}"
 
 
-def _under_way(item: Item, batch: Batch, video: Video, steps: Sequence[Step], got: _Gathered, market: Market) -> None:
+def _under_way(item: Item, video: Video, steps: Sequence[Step], got: _Gathered, market: Market) -> bool:
+    """False when nothing of the video is."""
     out = [step for step in steps if step.state in IN_FLIGHT or step.state == State.UNKNOWN]
     if out:
         stage = max(out, key=lambda step: STAGE_NUMBER[step.stage]).stage
@@ -155,9 +150,7 @@ def _under_way(item: Item, batch: Batch, video: Video, steps: Sequence[Step], go
             f"{WORDS[stage]} {done} / {total}" if total > 1 else NOUNS[stage][0].capitalize(),
         )
         item.reason = _out_words(out, market)
-        return
-    item.state = "paused" if batch.paused_at else "waiting"
-    item.reason = waits_for(batch, [step for step in steps if step.state == State.READY], market)
+    return bool(out)
 
 
 def _out_words(steps: Iterable[Step], market: Market) -> str:
@@ -173,7 +166,7 @@ def _out_words(steps: Iterable[Step], market: Market) -> str:
     return ", ".join(f"{n} {NOUNS[stage][n > 1]} {where}" for (stage, where), n in counts.items())
 
 
-def waits_for(batch: Batch, ready: Sequence[Step], market: Market) -> str:
+def waits_for(batch: Batch, ready: Sequence[Step], market: Market, queues: Mapping[int, Queue]) -> str:
     """What a video waits for that has nothing under way."""
     if batch.paused_at:
         return "Waits for you to resume the batch."
@@ -188,7 +181,7 @@ def waits_for(batch: Batch, ready: Sequence[Step], market: Market) -> str:
         return f"Its {noun} is sent in {duration(max(1, round((step.not_before - market.now).total_seconds())))}."
     if market.nobody:
         return f"Its {noun} waits for a worker: none is running."
-    if reason := market.holds(lane, batch):
+    if reason := market.holds(lane, batch, queues.get(lane.pk, Queue())):
         joint = "waits for" if reason.startswith("a place") else "waits:"
         return f"Its {noun} {joint} {reason}."
     return f"Its {noun} is next in line at {lane.provider}."

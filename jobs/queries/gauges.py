@@ -11,10 +11,12 @@ from typing import Any
 from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
-from jobs.models import COUNTS, Attempt, Batch, Budget, Step
-from jobs.queries.lane_words import broken, later, name_of, off, paused, per_window, state_of, stopped
+from jobs.models import COUNTS, Attempt, Batch, Budget
+from jobs.queries.lane_words import broken, later, name_of, no_room, off, paused, per_window, state_of, stopped
+from jobs.queries.progress import NOUNS
+from jobs.queries.queues import Queue
 from jobs.queries.workers import missing_worker
-from jobs.states import State
+from jobs.routing import CAPABILITY_OF
 from providers.limits import guard_of
 from providers.models import Lane, Price, Provider, Quota, Usage
 
@@ -51,7 +53,7 @@ class Market:
         lanes = [(lane.pk, lane.places, lane.provider.max_in_flight) for lane in self.lanes.values()]
         return (*lanes, *((quota.pk, quota.granted) for quota, *_ in self.quotas))
 
-    def holds(self, lane: Lane, batch: Batch) -> str:
+    def holds(self, lane: Lane, batch: Batch, queue: Queue) -> str:
         """Why a ready step of this lane does not start; "" when nothing keeps it."""
         provider = lane.provider
         return (
@@ -59,25 +61,38 @@ class Market:
             or paused(str(provider), provider.paused, provider.paused_until, provider.pause_reason, self.now)
             or paused(name_of(lane), lane.paused, lane.paused_until, lane.pause_reason, self.now)
             or broken(name_of(lane), lane, self.now)
-            or self._no_price(lane)
-            or self._cap(lane, batch)
+            or self._no_price(lane, queue)
+            or self._cap(lane, batch, queue)
             or self._quota(lane)
             or self._places(lane)
         )
 
-    def _no_price(self, lane: Lane) -> str:
-        mine = [price for price in self.priced if price.provider_id == lane.provider_id]
-        if any(price.capability in ("", lane.capability) or not lane.capability for price in mine):
+    def _no_price(self, lane: Lane, queue: Queue) -> str:
+        if queue.next is None or queue.price is not None:
             return ""
-        return f"{lane.provider} has no price for {lane.capability}, and without a price nothing is called"
+        what = CAPABILITY_OF[queue.next.stage]
+        return f"{lane.provider} has no price for {what}, and without a price nothing is called"
 
-    def _cap(self, lane: Lane, batch: Batch) -> str:
+    def _cap(self, lane: Lane, batch: Batch, queue: Queue, *, lasting: bool = False) -> str:
+        """`lasting`: only where it does not help to wait for the bills of what is out."""
+        if queue.next is None:
+            return ""
+        place = {"project_id": batch.project_id, "batch_id": batch.pk, "provider_id": lane.provider_id}
         for budget in self.budgets:
-            if budget.room_micro <= 0 and budget.covers(
-                project_id=batch.project_id, batch_id=batch.pk, provider_id=lane.provider_id
-            ):
-                return f"{budget} is used up"
+            room = self._room(budget)
+            if room < queue.most_micro and budget.covers(**place):
+                may_come_free = room + budget.reserved_micro >= queue.most_micro
+                if lasting and may_come_free:
+                    continue
+                reserved = budget.reserved_micro if may_come_free else 0
+                return no_room(str(budget), room, queue.most_micro, NOUNS[queue.next.stage][0], reserved)
         return ""
+
+    def _room(self, budget: Budget) -> int:
+        """With what is spent counted anew where a day or month has begun, as the next claim will do."""
+        start = budget.counts_from(self.now)
+        is_new = start is not None and (budget.period_start is None or budget.period_start < start)
+        return budget.room_micro + (budget.spent_micro if is_new else 0)
 
     def _quota(self, lane: Lane) -> str:
         for quota, used, free_at in self.quotas:
@@ -109,7 +124,7 @@ def read_market(now: datetime | None = None) -> Market:
         market.by_provider[row["provider"]] += row["n"]
     market.quotas = _quotas(now)
     market.priced = list(Price.objects.valid(now).select_related(None))
-    market.budgets = list(Budget.objects.select_related("project", "batch", "provider"))
+    market.budgets = list(Budget.objects.select_related("project", "batch", "provider").order_by("pk"))
     market.nobody = missing_worker(now)
     return market
 
@@ -156,36 +171,35 @@ def _is_fresh(quota: Quota, now: datetime) -> bool:
     return quota.others_at is not None and quota.others_at + _span(quota) > now
 
 
-def ready_of(batch: Batch) -> dict[int, int]:
-    """Of every lane that this batch uses: how many of its steps are ready there."""
-    ready = Count("pk", filter=Q(state=State.READY, video__cancelled_at=None))
-    return dict(Step.objects.filter(batch=batch).order_by("lane_id").values_list("lane_id").annotate(ready=ready))
-
-
-def gauges_of(market: Market, ready: Mapping[int, int]) -> list[Gauge]:
+def gauges_of(market: Market, queues: Mapping[int, Queue]) -> list[Gauge]:
     """Of the providers that a batch uses: places, quotas, and what queues for them."""
-    mine = [market.lanes[pk] for pk in ready]
+    mine = [market.lanes[pk] for pk in queues]
     gauges: list[Gauge] = []
     for provider in {lane.provider_id: lane.provider for lane in mine}.values():
         own = [lane for lane in mine if lane.provider_id == provider.pk]
-        gauges.append(_provider_gauge(provider, own, ready, market))
-        gauges += [_lane_gauge(lane, ready, market) for lane in own if lane.places is not None]
+        gauges.append(_provider_gauge(provider, own, queues, market))
+        gauges += [_lane_gauge(lane, queues, market) for lane in own if lane.places is not None]
         gauges += [_quota_gauge(q, used, at, market.now) for q, used, at in market.quotas if q.provider == provider]
     return gauges
 
 
-def holds_of(batch: Batch, market: Market, ready: Mapping[int, int]) -> list[str]:
+def holds_of(batch: Batch, market: Market, queues: Mapping[int, Queue]) -> list[str]:
     """Each thing that keeps ready steps of the batch waiting and that somebody can change, once."""
     said: dict[str, None] = {}
-    for lane in [market.lanes[pk] for pk, count in ready.items() if count]:
-        reason = market._no_price(lane) or market._cap(lane, batch) or off(lane.provider, market.now) or stopped(lane)
+    for lane, queue in [(market.lanes[pk], queue) for pk, queue in queues.items() if queue.ready]:
+        reason = (
+            market._no_price(lane, queue)
+            or market._cap(lane, batch, queue, lasting=True)
+            or off(lane.provider, market.now)
+            or stopped(lane)
+        )
         if reason:
             said[reason] = None
     return list(said)
 
 
-def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[int, int], market: Market) -> Gauge:
-    queued = sum(ready[lane.pk] for lane in lanes)
+def _provider_gauge(provider: Provider, lanes: Sequence[Lane], queues: Mapping[int, Queue], market: Market) -> Gauge:
+    queued = sum(queues[lane.pk].ready for lane in lanes)
     held = off(provider, market.now) or paused(
         "", provider.paused, provider.paused_until, provider.pause_reason, market.now
     )
@@ -201,8 +215,9 @@ def _provider_gauge(provider: Provider, lanes: Sequence[Lane], ready: Mapping[in
     )
 
 
-def _lane_gauge(lane: Lane, ready: Mapping[int, int], market: Market) -> Gauge:
-    note = f"{ready[lane.pk]} queued" if ready[lane.pk] else "nothing queued"
+def _lane_gauge(lane: Lane, queues: Mapping[int, Queue], market: Market) -> Gauge:
+    queued = queues[lane.pk].ready
+    note = f"{queued} queued" if queued else "nothing queued"
     return Gauge(label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.places, unit="in flight", note=note)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobs.templatetags.vidbatch import duration
+from jobs.templatetags.vidbatch import duration, money
 from providers.models import Lane, Provider, Quota
 
 CAPABILITY_WORDS = {"moderation": "moderation", "voiceover": "voiceovers"}
+CENT = 10_000  # millionths
 WINDOWS: dict[float, str] = {1: "s", 60: "min", 3600: "hour", 86_400: "day"}
 
 
@@ -38,6 +39,24 @@ def stopped(lane: Lane) -> str:
         if most == 0:
             return f"{name} is set to 0 calls at once, which stops it; set 1 or more, or leave it empty"
     return ""
+
+
+def no_room(cap: str, room_micro: int, most_micro: int, noun: str, reserved_micro: int) -> str:
+    """A call is not begun unless the most that it may cost fits; `reserved_micro` may come back to the cap."""
+    if room_micro > 0:
+        left, most = money(_cents(room_micro)), money(-_cents(-most_micro))  # rounded, the two never look the same
+        words = f"{cap} has {left} left and the next {noun} may cost {most}"
+        return words + (
+            f"; {money(reserved_micro)} are reserved for calls that are out" if reserved_micro else "; raise the cap"
+        )
+    if reserved_micro:
+        return f"{cap} has nothing left: {money(reserved_micro)} are reserved for calls that are out"
+    return f"{cap} is used up"
+
+
+def _cents(micro: int) -> int:
+    """Rounded down; below a cent every digit counts."""
+    return micro - micro % CENT if abs(micro) >= CENT else micro
 
 
 def state_of(lane: Lane, now: datetime) -> str:

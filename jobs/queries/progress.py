@@ -23,6 +23,15 @@ WORDS: Mapping[str, str] = {
     Stage.CLIP: "Clips",
     Stage.RENDER: "Renders",
 }
+NOUNS: Mapping[str, tuple[str, str]] = {
+    Stage.TOPIC_MODERATION: ("topic check", "topic checks"),
+    Stage.SCRIPT: ("script", "scripts"),
+    Stage.TEXT_MODERATION: ("text check", "text checks"),
+    Stage.VOICEOVER: ("voiceover", "voiceovers"),
+    Stage.IMAGE: ("image", "images"),
+    Stage.CLIP: ("clip", "clips"),
+    Stage.RENDER: ("render", "renders"),
+}
 PICTURES: Mapping[str, str] = {
     Stage.TOPIC_MODERATION: "shield-check",
     Stage.SCRIPT: "file-text",

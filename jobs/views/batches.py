@@ -26,8 +26,9 @@ from jobs.queries import batches as queries
 from jobs.queries import decisions, notices
 from jobs.queries.batch_items import filtered, items_of
 from jobs.queries.eta import renew, times_left
-from jobs.queries.gauges import gauges_of, holds_of, read_market, ready_of
+from jobs.queries.gauges import gauges_of, holds_of, read_market
 from jobs.queries.progress import progress_of
+from jobs.queries.queues import queues_of
 from jobs.risk import allowance_of
 from jobs.states import Reason
 from jobs.views.answers import Answer
@@ -232,7 +233,7 @@ def _board(request: HttpRequest, batch: Batch) -> tuple[dict[str, Any], Callable
     chip, word = queries.state_of(batch, progress)
     causes = queries.causes_of([batch.pk]) if progress.asking or progress.videos["attention"] else []
     stuck = sum(cause.count for cause in causes)
-    ready = ready_of(batch)
+    queues = queues_of(batch, market.priced, market.now)
     context = {
         "batch": batch,
         "progress": progress,
@@ -249,9 +250,9 @@ def _board(request: HttpRequest, batch: Batch) -> tuple[dict[str, Any], Callable
         "scripts": queries.at_script_gate(batch).count() if progress.gates else 0,
         "renders": queries.at_render_gate(batch).count() if progress.gates else 0,
         "page": page,
-        "items": items_of(batch, list(page.object_list), market),
-        "gauges": gauges_of(market, ready),
-        "holds": holds_of(batch, market, ready) if batch.is_open else [],
+        "items": items_of(batch, list(page.object_list), market, queues),
+        "gauges": gauges_of(market, queues),
+        "holds": holds_of(batch, market, queues) if batch.is_open else [],
         "no_worker": market.nobody if progress.has_work else "",
         "review_count": notices.review_count(request.user),
         "search": search,
