@@ -15,7 +15,7 @@ from providers.base import Adapter
 from providers.models import Lane
 from providers.types import Capability, Request
 
-from .poll_plan import MOST_POLLS, Plan, plan_of
+from .poll_plan import MOST_POLLS, MOST_STEP_S, Plan, plan_of
 
 FIRST_GUESS_S = 2.0  # before anything is known of a lane
 FIRST_GROWTH = 0.15  # of the age: the steps after that
@@ -24,6 +24,7 @@ JITTER = 0.1
 KEPT = 50  # durations of like jobs
 MOST_KINDS = 20  # of like jobs, in one lane
 ENOUGH_ALIKE = 5  # fewer tell less than all jobs of the lane do
+LATE_SHARE = 0.1  # of its age: a poll that comes so much later than was meant tells little of the job
 LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll may have taken even less
 SHARED = 0.5  # more polls for each further job that is asked in the same call …
 MOST_SHARED = 2.2  # … up to so many times as many
@@ -51,18 +52,29 @@ def next_poll(
     plan = _plan(lane, attempt, kind, together=together)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS and age_s < (until_s := _hooked_until_s(plan)):
         return now + timedelta(seconds=min(until_s - age_s, max(1.0, HOOK_SHARE * until_s)))
-    first_s = max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s)
+    first_s = min(max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s), MOST_STEP_S)
     step_s = plan.next_age(age_s) - age_s if plan else first_s
     if plan is None or age_s > plan.fastest_s:
         step_s *= random.uniform(1 - JITTER, 1 + JITTER)
     return now + timedelta(seconds=step_s)
 
 
-def learn(lane: Lane, attempt: Attempt, ended: datetime, *, kind: str = "", hooked: bool = False) -> None:
-    """A job was over at this moment. It ended somewhere between the poll before and this one."""
+def learn(
+    lane: Lane,
+    attempt: Attempt,
+    ended: datetime,
+    *,
+    kind: str = "",
+    hooked: bool = False,
+    due: datetime | None = None,
+) -> None:
+    """A job was over at this moment. It ended somewhere between the poll before and this one, which was `due` then."""
     age_s = max(0.0, (ended - _started(attempt)).total_seconds())
     if is_too_old(attempt, ended):
         return  # no job lives so long: a clock was set
+    late_s = (ended - due).total_seconds() if due else 0.0
+    if late_s > LATE_SHARE * age_s:
+        age_s = max(0.0, age_s - late_s)  # nobody came by for long: it did not take that long
     plan = _plan(lane, attempt, kind)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
         if age_s >= _hooked_until_s(plan):

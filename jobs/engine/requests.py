@@ -40,6 +40,7 @@ class Ticket:
     send_by: datetime | None = None
     send_until: float | None = None  # the same by the clock that nobody turns back
     sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for
+    due_at: datetime | None = None  # of a poll: the moment that was meant for it
     links: tuple[dict[str, str], ...] = ()
 
 

@@ -211,7 +211,7 @@ def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
     batch.news.of(attempt).worked = True
     if step.state == State.RUNNING:
         kind, hooked = polling.like(answer.ticket.request), hooks.is_expected(answer.ticket.slug)
-        polling.learn(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
+        polling.learn(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked, due=answer.ticket.due_at)
         batch.learned[attempt.lane_id] = attempt.lane
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)

@@ -125,5 +125,6 @@ def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
         external_id=attempt.external_id,
         cancel=step.cancel_asked or is_too_old(attempt, now),
         sent_at=attempt.sent_at,
+        due_at=step.not_before,
         links=tuple(step.links),
     )

@@ -106,6 +106,24 @@ def test_a_clock_that_went_ahead_teaches_nothing():
     assert lane.durations == {KIND: [30.0] * 10}
 
 
+def test_a_poll_that_came_hours_late_teaches_no_hours():
+    lane, attempt = a_lane(), an_attempt()
+    due = polling.first_poll(lane, attempt, NOW, kind=KIND)
+    polling.learn(lane, attempt, after(3600), kind=KIND, due=due)
+    assert lane.slowest_s <= (due - NOW).total_seconds()
+
+
+def test_a_poll_that_came_a_little_late_teaches_what_was_seen():
+    lane = a_lane()
+    polling.learn(lane, an_attempt(), after(100), kind=KIND, due=after(95))
+    assert 90 < lane.slowest_s < 100
+
+
+def test_a_job_that_lasts_for_hours_is_asked_every_minute_while_nothing_is_known():
+    asked = polling.next_poll(a_lane(), an_attempt(), after(5000), kind=KIND)
+    assert after(5000) < asked <= after(5000 + 60 * (1 + polling.JITTER))
+
+
 def test_before_anything_is_learned_the_adapter_says_what_is_usual(monkeypatch):
     monkeypatch.setattr(SimJobs, "usual_s", {Capability.CLIP: (45.0, 180.0)})
     monkeypatch.setitem(registry._extra, "sim_jobs", SimJobs)
