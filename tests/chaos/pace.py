@@ -22,7 +22,7 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "POLL_HANDED_OUT_S": 0.6,
     "LEASE_MARGIN_S": 0.5,
     "SEND_WITHIN": 1.0,
-    "drive.LOOK_EVERY_S": 0.05,
+    "drive.LOOK_EVERY_S": 0.08,
     "ALONE_EVERY_S": 0.2,
     "AWAY_S": 6.0,
     "ASK_AGAIN_S": 0.1,
@@ -32,6 +32,8 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "CLOCK_SKEW": 0.3,
     "PUT_OFF": 0.1,
     "UNDO_S": 0.05,
+    "limits.FIRST_BREAK_S": 0.2,
+    "limits.LONGEST_BREAK_S": 2.0,
 }
 
 
@@ -40,7 +42,7 @@ def quicken() -> None:
 
     A name that is gone is an error: the trials would crawl without a word.
     """
-    modules = {name: module for name, module in sys.modules.items() if name.startswith("jobs.")}
+    modules = {name: module for name, module in sys.modules.items() if name.startswith(("jobs.", "providers."))}
     for wanted, seconds in PACE.items():
         home, _, name = wanted.rpartition(".")
         found = [m for at, m in modules.items() if name in vars(m) and at.endswith(home and f".{home}")]
