@@ -52,7 +52,7 @@ class Child:
                 cwd=settings.BASE_DIR,
                 env={**os.environ, **self._environment()},
                 pass_fds=passed,
-                start_new_session=True,
+                process_group=0,  # not a session of its own: Linux would weigh sessions alike, whatever their nice
             )
         self.since = time.monotonic()
         instance.write(self.role, instance.record_of(self.process.pid))

@@ -16,7 +16,7 @@ from .offers import LENGTHS, LONGEST_TEXT, OFFERS
 from .script import write_script
 from .voice import choose_voice, speak
 
-NICE = 15  # below checks and renders: what is nearer to a finished video goes first
+NICE = 19  # far below checks and renders: what is nearer to a finished video goes first
 DEADLINE_S = 120.0
 SIDES = (64, 4096)  # pixels
 HERE = __name__
