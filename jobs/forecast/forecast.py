@@ -28,7 +28,7 @@ from .road import road_of
 STEPS_OF_THE_FIRST = 25_000  # above it, even the first run is coarse
 STEPS_OF_A_RUN = 500  # … and above this one, those for the spread
 STEPS_OF_ALL_RUNS = 10_000
-MOST_RUNS = 60
+LEAST_RUNS, MOST_RUNS = 20, 60
 VERSION = 1
 
 
@@ -116,7 +116,7 @@ def _one(plain: Plain, strategy: Strategy, seed: int, exact: int, estimated: int
 def _spread(plain: Plain, settings: BatchSettings, seed: int, full: Run) -> tuple[float, float, float]:
     grain = _grain(plain, STEPS_OF_A_RUN)
     steps = max(1, _steps([plain.order, *plain.others]) // grain)
-    runs = max(20, min(MOST_RUNS, STEPS_OF_ALL_RUNS // steps))
+    runs = max(LEAST_RUNS, min(MOST_RUNS, STEPS_OF_ALL_RUNS // steps))
     ends = [
         Clock(plain, settings, Luck(seed + n, nominal=False), grain=grain).run().finish_s for n in range(1, runs + 1)
     ]

@@ -77,6 +77,7 @@ def test_every_bug_can_still_be_planted():
     assert len(bugs.NAMES) == 10
 
 
+@pytest.mark.slow
 def test_files_are_synced_before_they_are_named_and_the_opposite_is_seen():
     ask = "import tests.chaos.preload; from tests.chaos import bugs; {}print(bugs.synced_before_named())"
     said = [

@@ -174,6 +174,7 @@ def test_once_a_day_one_drive_compares_and_raises_the_alarm(batch):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_caps_that_begin_in_the_middle_of_the_rush_miss_nothing(batch):
     """What is reserved before a cap begins is in its sums, what comes after goes through it, and nobody hangs."""
     provider = Provider.objects.order_by("pk").first()

@@ -22,6 +22,7 @@ def test_every_strategy_is_told_of_side_by_side():
     assert told["pipelined"].first_s < told["parallel"].first_s
 
 
+@pytest.mark.slow
 def test_the_same_numbers_give_the_same_forecast():
     plain = a_market(an_order(videos=5), spread=0.3)
     assert forecast(plain) == forecast(plain)
@@ -97,6 +98,7 @@ def test_what_binds_is_named_with_its_limit():
     assert told["sequential"].binding == "One step at a time"
 
 
+@pytest.mark.slow
 def test_the_picture_has_few_bars_that_lie_within_the_time():
     plain = a_market(an_order(videos=100, scenes=4), spread=0.3, caps={Stage.CLIP: 5}, check_s=0.2)
     for told in forecast(plain).values():

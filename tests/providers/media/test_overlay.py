@@ -50,6 +50,7 @@ def frames(tmp_path):
     return draw
 
 
+@pytest.mark.slow
 def test_no_text_of_the_corpus_breaks_the_filter(frames, monkeypatch):
     one = fonts.font_file("plain")  # which font draws a text is not what is tested here
     monkeypatch.setattr("providers.media.overlay.font_file", lambda _: one)
@@ -63,6 +64,7 @@ def test_no_text_of_the_corpus_breaks_the_filter(frames, monkeypatch):
             assert (picture != blank) or not visible, repr(text)
 
 
+@pytest.mark.slow
 def test_every_picture_is_that_of_the_very_text(frames):
     """The reference takes the other road: the text inside the filter, escaped by the graph compiler."""
     texts = ["a:b", "it's", "a\\b", "%{pts}", "100%", "[in]", "a;b,c=d", '"q"', "\\:\\'", "textfile=x", "{x}", "a\\Nb"]
@@ -82,6 +84,7 @@ def test_every_picture_is_that_of_the_very_text(frames):
     assert len(set(shown)) == len(texts), "each text has a picture of its own"
 
 
+@pytest.mark.slow
 def test_a_text_drawn_in_a_segment_is_in_its_video(make_clip, tmp_path):
     clip = make_clip("clip.mp4", seconds=0.08, size="96x64", source="color=c=gray")
     overlay = write_overlay("it's 100%: \\[x]", tmp_path, width_px=WIDTH, height_px=HEIGHT)

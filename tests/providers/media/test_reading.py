@@ -24,6 +24,7 @@ def test_a_video_tells_its_streams(talking_clip):
     assert (audio.codec, audio.sample_rate, audio.channels) == ("aac", 48000, 2)
 
 
+@pytest.mark.slow
 def test_whole_files_decode(talking_clip, make_sound, tmp_path):
     decode(talking_clip)
     for name in ("a.wav", "a.mp3", "a.ogg", "a.flac"):
