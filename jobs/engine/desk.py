@@ -45,7 +45,6 @@ class Claim:
     next_at: datetime | None = None  # the next place comes free
     again_at: datetime | None = None  # it can be claimed: a little earlier
     full_lanes: set[int] = field(default_factory=set)  # where nothing can be claimed before a place comes free
-    held_by: str = ""  # the sentence of what keeps ready steps waiting, for the pages
 
     def wait_until(self, moment: datetime, *, early_s: float = 0.0) -> None:
         early = moment - timedelta(seconds=early_s)
@@ -118,8 +117,7 @@ class Desk:
             if at is None:
                 continue
             price = self._price(request.capability, step.offer_id)
-            if price is None:
-                self.result.held_by = f"{self.provider} has no price for {request.capability}: no price, no call."
+            if price is None:  # no price, no call
                 continue
             micro = books.cost(price, units)
             full = books.admit(
@@ -130,7 +128,6 @@ class Desk:
                 provider_id=self.provider.pk,
             )
             if full:
-                self.result.held_by = f"{full} is used up."
                 continue
             for meter in meters:
                 meter.take(units, at.timestamp())

@@ -80,9 +80,7 @@ def test_no_more_is_claimed_than_there_are_places(me, vendor):
 def test_without_a_price_there_is_no_call(me, vendor):
     batch_of(1)
     Price.objects.all().delete()
-    result = claimed(me)
-    assert result.tickets == []
-    assert "no price" in result.held_by
+    assert claimed(me).tickets == []
 
 
 def test_a_price_that_is_not_valid_yet_is_none(me, vendor):
@@ -174,11 +172,9 @@ def test_places_are_kept(me, vendor, where):
     assert len(claimed(me).tickets) == 1
 
 
-def test_a_cap_lets_in_what_it_has_room_for_and_names_itself(me, vendor):
+def test_a_cap_lets_in_what_it_has_room_for(me, vendor):
     batch = batch_of(5, cap_micro=250)
-    result = claimed(me)
-    assert len(result.tickets) == 2
-    assert "A batch" in result.held_by
+    assert len(claimed(me).tickets) == 2
     budget = Budget.objects.get(batch=batch)
     assert (budget.reserved_micro, budget.room_micro) == (200, 50)
     assert_invariants()
