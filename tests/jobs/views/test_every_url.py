@@ -17,7 +17,7 @@ from tests.factories import a_batch, a_project, a_user
 from tests.jobs.views.situations import a_stuck_step, money_left_at_risk
 from tests.made_videos import a_picture, make, stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 ROLES = ("viewer", "reviewer", "producer", "admin")
 ALL = frozenset(ROLES)

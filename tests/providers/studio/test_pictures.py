@@ -14,6 +14,8 @@ from providers.adapters.studio.script import MOOD_NAMES, MOTIFS
 from providers.exceptions import Rejected
 from providers.types import Capability
 
+pytestmark = pytest.mark.slow
+
 WORD_OF = {name: words.split()[0] for name, words in FAMILY_WORDS.items()}
 
 
@@ -126,7 +128,6 @@ def test_the_planted_blank_is_flat_whatever_the_seed(studio, seed):
         assert picture.size == (320, 180)
 
 
-@pytest.mark.slow
 def test_hostile_prompts_are_only_words(studio):
     for prompt in ("🐝🍯", "'; rm -rf / \" %s {0} [[x]]", "\ud800\x00", "a" * 30_000):
         assert studio(Capability.IMAGE, prompt, width=96, height=64).path.stat().st_size > 500

@@ -13,6 +13,8 @@ from providers.adapters.studio.words import LANGUAGES
 from providers.exceptions import Rejected
 from providers.types import Capability
 
+pytestmark = pytest.mark.slow
+
 ROLES = ("hook", "background", "detail", "example", "turn", "close")
 TOPICS = {
     "en": "Why do cats purr?",

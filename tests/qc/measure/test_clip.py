@@ -4,7 +4,7 @@ import pytest
 
 from qc.measure.clip import measure_clip
 
-pytestmark = pytest.mark.ffmpeg
+pytestmark = [pytest.mark.ffmpeg, pytest.mark.slow]
 
 
 def test_a_clip_is_measured(media):

@@ -6,6 +6,8 @@ from PIL import Image
 from providers.media.errors import MediaError
 from qc.measure.image import measure_image
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("name", "file_format", "mode"),
@@ -25,7 +27,6 @@ def test_every_kind_of_picture_is_measured(media, name, file_format, mode):
     assert facts.contrast > 20 and facts.edge_energy > 0.1 and facts.entropy > 0.3 and facts.colours >= 4
 
 
-@pytest.mark.slow
 def test_the_same_picture_has_the_same_figures_in_every_format(media):
     means = [measure_image(media.get(name)).mean for name in ("good.jpg", "good.png", "good.webp", "cmyk.jpg")]
     assert max(means) - min(means) < 2

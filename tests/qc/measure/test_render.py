@@ -4,7 +4,7 @@ import pytest
 
 from qc.measure.render import measure_render
 
-pytestmark = pytest.mark.ffmpeg
+pytestmark = [pytest.mark.ffmpeg, pytest.mark.slow]
 
 
 def test_a_video_is_measured(media):

@@ -4,7 +4,7 @@ import pytest
 
 from qc.measure.voiceover import measure_voiceover
 
-pytestmark = pytest.mark.ffmpeg
+pytestmark = [pytest.mark.ffmpeg, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("name", ["voice.mp3", "voice.wav"])
