@@ -102,12 +102,12 @@ def measure() -> dict[str, Any]:
         password = secrets.token_urlsafe(12)
         done = installation.manage("shell", "-v", "0", "-c", FULL.format(password=password))
         assert done.returncode == 0, done.stderr
-        load = os.getloadavg()[0]
+        load = round(os.getloadavg()[0], 2)
         try:
             installation.start()
             return _watch_batch(installation, password) | {
                 "load_average": load,
-                "load_average_after": os.getloadavg()[0],
+                "load_average_after": round(os.getloadavg()[0], 2),
             }
         finally:
             installation.end()
