@@ -3,15 +3,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from jobs.launch import create_batch
-from jobs.models import Asset, Attempt, Batch, Budget, LedgerEntry, Step, Video
-from jobs.queries import eta
+from jobs.models import Asset, Attempt, Batch, LedgerEntry, Step, Video
 from jobs.queries.progress import progress_of
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import Reason, State, Verdict
@@ -112,94 +110,6 @@ def test_a_full_quota_says_when_there_is_room_again(producer, batch):
     assert "resets in 4" in text
 
 
-# -- what a cap has no room for ----------------------------------------------------------------------------------------
-
-
-def a_capped_batch(project, *, micro=250_000, cap=1_000_000, **sums):
-    """Each call costs at most `micro`."""
-    workers_are_seen()
-    batch = a_batch("Bread", "Tides", project=project, cap_micro=cap)
-    Price.objects.update(unit="calls", micro=micro, per=1)
-    batch.budgets.update(**sums)
-    return batch
-
-
-def test_a_cap_with_less_left_than_the_next_call_may_cost_says_so(producer, project):
-    batch = a_capped_batch(project, spent_micro=785_500)
-    context = page(producer, batch).context
-    sentence = "Cap for A batch has $0.21 left and the next script may cost $0.25; raise the cap"
-    assert context["holds"] == [sentence]
-    assert [item.reason for item in context["items"]] == [f"Its script waits: {sentence}."] * 2
-    assert f"{sentence}." in producer.get(reverse("batch_live", args=[batch.pk])).content.decode()
-
-
-@pytest.mark.parametrize(
-    ("micro", "spent"),
-    [(250_000, 750_000), (0, 1_000_000)],
-    ids=["just enough", "free calls need no room"],
-)
-def test_a_cap_with_enough_left_says_nothing(producer, project, micro, spent):
-    context = page(producer, a_capped_batch(project, micro=micro, spent_micro=spent)).context
-    assert context["holds"] == []
-    assert context["items"][0].reason == "Its script is next in line at Studio (offline)."
-
-
-def test_a_cap_that_is_used_up_says_so(producer, project):
-    context = page(producer, a_capped_batch(project, spent_micro=1_200_000)).context
-    assert context["holds"] == ["Cap for A batch is used up"]
-
-
-@pytest.mark.parametrize(
-    ("reserved", "sentence"),
-    [
-        (300_000, "Cap for A batch has $0.20 left and the next script may cost $0.25; "
-         "$0.30 are reserved for calls that are out"),
-        (500_000, "Cap for A batch has nothing left: $0.50 are reserved for calls that are out"),
-    ],
-)  # fmt: skip
-def test_what_calls_that_are_out_may_give_back_is_no_alarm(producer, project, reserved, sentence):
-    context = page(producer, a_capped_batch(project, spent_micro=500_000, reserved_micro=reserved)).context
-    assert context["holds"] == []
-    assert context["items"][0].reason == f"Its script waits: {sentence}."
-
-
-def test_every_cap_that_covers_the_batch_counts_and_no_other(producer, project):
-    batch = a_capped_batch(project)
-    Budget.objects.create(scope="project", project=a_project(), cap_micro=0)
-    Budget.objects.create(scope="provider", provider=Provider.objects.get(slug="this_machine"), cap_micro=0)
-    assert page(producer, batch).context["holds"] == []
-    Budget.objects.create(scope="site", period="day", cap_micro=100_000)
-    said = "Cap for everything each day has $0.10 left and the next script may cost $0.25; raise the cap"
-    assert page(producer, batch).context["holds"] == [said]
-
-
-def test_what_was_spent_before_today_leaves_a_daily_cap_alone(producer, project):
-    batch = a_capped_batch(project)
-    cap = Budget.objects.create(scope="site", period="day", cap_micro=300_000, spent_micro=300_000)
-    Budget.objects.filter(pk=cap.pk).update(period_start=cap.counts_from(timezone.now()))
-    assert page(producer, batch).context["holds"] == ["Cap for everything each day is used up"]
-    Budget.objects.filter(pk=cap.pk).update(period_start=cap.counts_from(timezone.now() - timedelta(days=1)))
-    assert page(producer, batch).context["holds"] == []
-
-
-def test_what_may_not_start_yet_waits_for_no_cap(producer, project):
-    batch = a_capped_batch(project, spent_micro=1_000_000)
-    Step.objects.filter(batch=batch).update(gate=5)
-    assert page(producer, batch).context["holds"] == []
-
-
-def test_what_caps_have_no_room_for_takes_the_same_queries_for_many_rows(producer, project):
-    counts = []
-    for size in (2, 40):
-        batch = a_batch(*(f"Topic {n}" for n in range(size)), project=project, cap_micro=100)
-        Price.objects.update(unit="calls", micro=250_000, per=1)
-        page(producer, batch)
-        with CaptureQueriesContext(connection) as queries:
-            assert page(producer, batch).context["holds"]
-        counts.append(len(queries))
-    assert counts[0] == counts[1]
-
-
 # -- counting ----------------------------------------------------------------------------------------------------------
 
 
@@ -274,102 +184,6 @@ def test_figures_show_finished_cost_reserved_and_cap(producer, project):
     text = page(producer, batch).content.decode()
     assert "$0.31" in text
     assert "$0.04 reserved · cap $5.00" in text
-
-
-# -- time left ---------------------------------------------------------------------------------------------------------
-
-
-def attempts_of(batch, count, *, seconds=10):
-    now = timezone.now()
-    step = Step.objects.filter(batch=batch).first()
-    for stage in ("script", "voiceover", "image", "clip", "render"):
-        lane = Lane.objects.get(capability=stage)
-        for n in range(count):
-            donor = Step.objects.create(
-                batch=batch, video=step.video, stage=stage, round=10 + n, wanted="x", want={}, lane=lane,
-                provider=lane.provider, state=State.DONE,
-            )  # fmt: skip
-            Attempt.objects.create(
-                step=donor, no=1, provider=lane.provider, lane=lane, capability=stage, tag=f"{stage}{batch.pk}{n}",
-                request_hash="x", request={}, price=Price.objects.filter(provider=lane.provider).first(),
-                sent_at=now - timedelta(seconds=seconds), ended_at=now, send_deadline=now, outcome="accepted",
-            )  # fmt: skip
-
-
-def test_time_left_is_estimated_only_after_five_of_the_slowest_stage(producer, batch):
-    workers_are_seen()
-    Provider.objects.update(max_in_flight=2)
-    assert page(producer, batch).context["left"].words == "Estimating"
-    attempts_of(batch, 4)
-    assert page(producer, batch).context["left"].words == "Estimating"
-
-
-def test_time_left_is_work_over_places(producer, batch):
-    """Studio: 3 scripts and 6 of each per scene, 10 s each, two at a time: 105 s, then the end."""
-    workers_are_seen()
-    Provider.objects.update(max_in_flight=2)
-    attempts_of(batch, 5)
-    left = page(producer, batch).context["left"]
-    assert left.seconds == pytest.approx((3 + 6 + 6 + 6) * 10 / 2 + left.seconds - 105, abs=0.1)
-    assert 105 < left.seconds < 150
-    assert left.words == "about 2 min"
-    Provider.objects.update(max_in_flight=1)
-    assert page(producer, batch).context["left"].seconds > 210
-
-
-@pytest.fixture
-def foreseen(producer, batch, monkeypatch):
-    """How often it was foreseen."""
-    workers_are_seen()
-    Provider.objects.update(max_in_flight=2)
-    attempts_of(batch, 5)
-    asked, foresee = [], eta.seconds_left_of
-    monkeypatch.setattr(eta, "seconds_left_of", lambda *values: asked.append(1) or foresee(*values))
-    return asked
-
-
-def later(seconds):
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds), tick=False)
-
-
-def test_what_was_foreseen_is_kept_a_while_and_counts_down(producer, batch, foreseen):
-    first = page(producer, batch).context["left"].seconds
-    with later(8):
-        assert page(producer, batch).context["left"].seconds == pytest.approx(first - 8, abs=1)
-    assert len(foreseen) == 1
-
-
-def test_what_is_older_is_told_once_more_and_renewed_when_the_answer_is_on_its_way(producer, batch, foreseen):
-    first = page(producer, batch).context["left"].seconds
-    with later(15):
-        assert page(producer, batch).context["left"].seconds == pytest.approx(first - 15, abs=1)
-        assert len(foreseen) == 2
-        assert page(producer, batch).context["left"].seconds == pytest.approx(first, abs=1), "nothing was done since"
-    assert len(foreseen) == 2
-
-
-def test_nobody_is_told_what_was_foreseen_long_ago(producer, batch, foreseen):
-    first = page(producer, batch).context["left"].seconds
-    with later(60):
-        workers_are_seen()
-        assert page(producer, batch).context["left"].seconds == pytest.approx(first, abs=1)
-
-
-def test_a_batch_that_was_paused_says_so_at_once(producer, batch, foreseen):
-    page(producer, batch)
-    Batch.objects.update(paused_at=timezone.now())
-    assert page(producer, batch).context["left"].words == "Paused"
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [({"paused_at": timezone.now()}, "Paused"), ({"cancelled_at": timezone.now()}, "—"), ({}, "Waits for you")],
-)
-def test_time_left_says_when_there_is_none(producer, batch, values, words):
-    workers_are_seen()
-    Batch.objects.filter(pk=batch.pk).update(**values)
-    batch.videos.update(state=Video.State.GATE)
-    assert page(producer, batch).context["left"].words == words
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
