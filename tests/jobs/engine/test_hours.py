@@ -47,10 +47,10 @@ def test_hours_are_sums_whatever_happens_to_the_calls(scene):
 
 @pytest.mark.slow
 def test_four_processes_use_a_quota_without_one_refusal(scene, child_environment):
-    """The vendor's window is ours; only that this machine may be busy is declared."""
+    """The vendor's window is ours; only that a request of this busy machine may arrive a second late is declared."""
     provider = scene.vendor("jobs", limits=[{"requests": 5, "per_s": 2.0}], latency_s=[0.05, 0.1])
     Quota.objects.create(provider=provider, amount=5, window_s=2.0)
-    Lane.objects.update(jitter_s=0.3)
+    Lane.objects.update(jitter_s=1.0)
     scene.batch(*(f"topic {n}" for n in range(20)), provider=provider)
     variables = {**child_environment, URL_VARIABLE: scene.sim.url}
     children = [subprocess.Popen([sys.executable, "-m", "tests.jobs.engine.a_drive"], env=variables) for _ in range(4)]
@@ -63,5 +63,5 @@ def test_four_processes_use_a_quota_without_one_refusal(scene, child_environment
     scene.drive_until(all_done, within_s=30)
     assert Counter(scene.verdicts()) == {"accepted": 20}
     left = sorted(Attempt.objects.values_list("on_wire_at", flat=True))
-    assert (left[-1] - left[0]).total_seconds() < 15  # three windows after the first, in an even busier hour
+    assert (left[-1] - left[0]).total_seconds() < 20  # three windows and guards after the first, in a busy hour
     assert_hours_are_sums()
