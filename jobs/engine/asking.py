@@ -36,17 +36,17 @@ def poll(tickets: list[Ticket], stopping: threading.Event) -> list[Answer]:
     if failed:
         return [Answer(ticket=ticket, ended_at=asked_at, **failed) for ticket in tickets]
     return [
-        _answer(ticket, said[ticket.external_id], asked_at, len(tickets), stopping)
+        _answer(ticket, said[ticket.external_id], asked_at, stopping)
         if ticket.external_id in said
         else _asked_alone(ticket, stopping)
         for ticket in tickets
     ]
 
 
-def _answer(ticket: Ticket, said: Said, asked_at: datetime, together: int, stopping: threading.Event) -> Answer:
+def _answer(ticket: Ticket, said: Said, asked_at: datetime, stopping: threading.Event) -> Answer:
     """Files that come with it are stored."""
     result = run(ticket, lambda adapter: told(adapter, said), stopping=stopping)
-    return Answer(ticket=ticket, ended_at=asked_at, together=together, **result)
+    return Answer(ticket=ticket, ended_at=asked_at, **result)
 
 
 def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from jobs.models import Asset, Step
@@ -10,8 +11,10 @@ from jobs.states import USABLE, Verdict
 from qc.models import Inspection
 
 from .calls import Stored
+from .rows import light
 
 BESIDE = {"srt": Asset.Kind.SRT, "vtt": Asset.Kind.VTT, "poster": Asset.Kind.POSTER}
+READ_OF_ASSET = ("id", "video_id", "scene_id", "kind", "step_id", "stands_for", "verdict", "current")
 
 
 def create(step: Step, files: Sequence[Stored], now: datetime) -> None:
@@ -55,18 +58,51 @@ def judge(asset: Asset, *, passed: bool, inspection: Inspection | None, auto_ret
     return verdict
 
 
-def make_current(asset: Asset) -> bool:
-    """The asset takes its slot, and what was made with it comes along. False: the slot keeps what it has.
+class Slots:
+    """Which files hold the slots of some videos, while a handful of others is judged. `write` says what changed."""
 
-    It does when a person put an older version into it while this one was being made.
-    """
-    slot = Asset.objects.filter(video=asset.video_id, scene=asset.scene_id, current=True)
-    holder = slot.filter(kind=asset.kind).first()
-    if holder and holder.pk != asset.pk and holder.stands_for == asset.stands_for and holder.verdict in USABLE:
-        return False
-    mates = Asset.objects.filter(step=asset.step_id) if asset.step_id else Asset.objects.none()
-    kinds = [asset.kind, *mates.exclude(pk=asset.pk).values_list("kind", flat=True)]
-    slot.filter(kind__in=kinds).update(current=False)
-    mates.exclude(pk=asset.pk).update(current=True)
-    asset.current = True
-    return True
+    def __init__(self, judged: Collection[Asset]) -> None:
+        current = Asset.objects.filter(video__in={asset.video_id for asset in judged}, current=True)
+        self.holders = {_slot(holder): holder for holder in light(current, READ_OF_ASSET)}
+        self.mates: dict[int | None, list[Asset]] = defaultdict(list)  # step -> all that was made with it
+        for mate in light(Asset.objects.filter(step__in={asset.step_id for asset in judged}), READ_OF_ASSET):
+            self.mates[mate.step_id].append(mate)
+        self.changed: dict[int, bool] = {}  # asset -> current
+
+    def take(self, asset: Asset) -> bool:
+        """The asset takes its slot, and what was made with it comes along. False: the slot keeps what it has.
+
+        It does when a person put an older version into it while this one was being made.
+        """
+        holder = self.holders.get(_slot(asset))
+        if holder and holder.pk != asset.pk and holder.stands_for == asset.stands_for and holder.verdict in USABLE:
+            return False
+        for mate in self.mates[asset.step_id]:
+            if mate.pk != asset.pk:
+                self._put(mate)
+        self._put(asset)
+        return True
+
+    def _put(self, asset: Asset) -> None:
+        before = self.holders.get(_slot(asset))
+        if before is not None:
+            before.current = self.changed[before.pk] = False
+        asset.current = self.changed[asset.pk] = True
+        self.holders[_slot(asset)] = asset
+
+    def write(self) -> None:
+        for current in (False, True):
+            ids = [asset_id for asset_id, now in self.changed.items() if now is current]
+            if ids:
+                Asset.objects.filter(pk__in=ids).update(current=current)
+
+
+def make_current(asset: Asset) -> bool:
+    slots = Slots([asset])
+    took_it = slots.take(asset)
+    slots.write()
+    return took_it
+
+
+def _slot(asset: Asset) -> tuple[int, int | None, str]:
+    return asset.video_id, asset.scene_id, asset.kind

@@ -60,7 +60,6 @@ class Answer:
     error: CallError | None = None
     failed: Failed | None = None
     running: bool = False
-    together: int = 1  # so many jobs were asked about in one call
     unknown_status: str = ""  # the vendor's word for how a job stands, where its adapter does not know it
     accepted_id: str = ""
     files: tuple[Stored, ...] = ()

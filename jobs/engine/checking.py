@@ -25,10 +25,11 @@ from qc.types import Expectations, Limits
 
 from . import assets
 from .failpoints import failpoint
-from .rows import move, still_ours
+from .rows import move, still_ours, update_each
 
 log = logging.getLogger(__name__)
 PUT_OFF = timedelta(seconds=3)
+JUDGED = ("width", "height", "seconds", "checked_s", "thumbnail", "verdict", "inspection_id")  # what a check tells
 THUMBNAILED = {Stage.IMAGE.value, Stage.CLIP.value, Stage.RENDER.value}
 KIND_OF = {Stage.TOPIC_MODERATION.value: "moderation", Stage.TEXT_MODERATION.value: "moderation"}
 
@@ -143,35 +144,49 @@ def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
     videos = {video.pk: video for video in locked.filter(pk__in={c.ticket.video_id for c in checks})}
     ours = still_ours({c.ticket.step_id: c.ticket.fence for c in checks}, State.CHECKING)
     mine = [check for check in checks if check.ticket.step_id in ours]
-    made = Asset.objects.in_bulk([check.ticket.asset_id for check in mine])
+    judged = []
     for check in mine:
-        step = ours[check.ticket.step_id]
         if check.put_off:
-            _put_off(step, check.put_off, now)
+            _put_off(ours[check.ticket.step_id], check.put_off, now)
         elif check.examined is None:
-            _broke(step, check, now)
+            _broke(ours[check.ticket.step_id], check, now)
         else:
-            _judge(step, made[check.ticket.asset_id], check, videos[step.video_id], now)
+            judged.append(check)
+    _judge(judged, ours, videos, now)
     failpoint("mid_verdicts")
     advance({ours[check.ticket.step_id].video_id for check in mine}, now)
 
 
-def _judge(step: Step, asset: Asset, check: Checked, video: Video, now: datetime) -> None:
+def _judge(checks: Sequence[Checked], ours: dict[int, Step], videos: dict[int, Video], now: datetime) -> None:
+    made = Asset.objects.in_bulk([check.ticket.asset_id for check in checks])
+    slots = assets.Slots(made.values())
+    retries = {video.pk: video.effective_settings().auto_retries for video in videos.values()}
+    rows = inspection.record_many([(check.examined, *check.ticket.profile) for check in checks if check.examined])
+    scripts = []
+    for check, row in zip(checks, rows, strict=True):
+        step, asset = ours[check.ticket.step_id], made[check.ticket.asset_id]
+        passed = _measured(asset, check).passed
+        verdict = assets.judge(asset, passed=passed, inspection=row, auto_retries=retries[step.video_id])
+        took_its_slot = verdict != Verdict.FAILED and slots.take(asset)
+        if took_its_slot and verdict == Verdict.PASSED and step.stage == Stage.SCRIPT:
+            scripts.append((videos[step.video_id], asset))
+    slots.write()
+    for video, asset in scripts:
+        script_stage.apply(video, asset, now)
+    update_each(Asset, JUDGED, [(*(getattr(asset, name) for name in JUDGED), asset.pk) for asset in made.values()])
+    steps = [ours[check.ticket.step_id] for check in checks]
+    move(steps, frm=State.CHECKING, to=State.DONE, finished_at=now, owner=None, lease_until=None, crash_count=0)
+
+
+def _measured(asset: Asset, check: Checked) -> Examined:
     examined = check.examined
     assert examined is not None
-    row = inspection.record(examined, profile_name=check.ticket.profile[0], profile_version=check.ticket.profile[1])
     asset.width, asset.height = int(examined.width or 0), int(examined.height or 0)
     asset.seconds = float(examined.duration_s or 0.0)
     asset.checked_s = check.took_s
     if check.ticket.thumbnail and (Path(settings.MEDIA_ROOT) / check.ticket.thumbnail).exists():
         asset.thumbnail = check.ticket.thumbnail
-    settings_now = video.effective_settings()
-    verdict = assets.judge(asset, passed=examined.passed, inspection=row, auto_retries=settings_now.auto_retries)
-    took_its_slot = verdict != Verdict.FAILED and assets.make_current(asset)
-    if took_its_slot and verdict == Verdict.PASSED and step.stage == Stage.SCRIPT:
-        script_stage.apply(video, asset, now)
-    asset.save()
-    move([step], frm=State.CHECKING, to=State.DONE, finished_at=now, owner=None, lease_until=None, crash_count=0)
+    return examined
 
 
 def _put_off(step: Step, why: str, now: datetime) -> None:

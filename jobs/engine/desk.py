@@ -17,7 +17,7 @@ from jobs.pipeline import sha256
 from jobs.routing import CAPABILITY_OF
 from jobs.states import State
 from providers import registry
-from providers.models import Lane, Price, Provider, price_for
+from providers.models import Lane, Price, Provider, Quota, price_for
 from providers.types import Request
 
 from . import books
@@ -45,6 +45,7 @@ class Claim:
     next_at: datetime | None = None  # the next place comes free
     again_at: datetime | None = None  # it can be claimed: a little earlier
     full_lanes: set[int] = field(default_factory=set)  # where nothing can be claimed before a place comes free
+    answers_make_room: bool = False  # before that moment: by using less than was reserved, or by ending a pause
 
     def wait_until(self, moment: datetime, *, early_s: float = 0.0) -> None:
         early = moment - timedelta(seconds=early_s)
@@ -87,6 +88,7 @@ class Desk:
             until = max((at for at in (lane.paused_until, lane.broken_until) if at and at > self.now), default=None)
             if until:
                 self.result.wait_until(until)
+                self.result.answers_make_room = True
             elif not lane.paused and self._opens(lane, latest.get(lane.pk)):
                 self.open_lanes[lane.pk] = lane
         return lanes
@@ -158,6 +160,8 @@ class Desk:
         if at > now + ahead_s:
             for moment, meter in moments:
                 meter.is_waiting = meter.is_waiting or moment > now + ahead_s
+                if meter.is_waiting and meter.quota.unit == Quota.Unit.TOKENS:
+                    self.result.answers_make_room = True
             self.result.wait_until(datetime.fromtimestamp(at, UTC), early_s=ahead_s * EARLY_SHARE)
             return None
         return datetime.fromtimestamp(at, UTC) if at > now else self.now

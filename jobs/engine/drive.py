@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain
@@ -18,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
-from django.db.models import Exists, F, Min, OuterRef, Q
+from django.db.models import F, Q
 
 from jobs.models import Step, Worker
 from jobs.states import State
@@ -26,7 +26,7 @@ from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
-from . import asking, calls, checking, fetching, hooks, reconcile, recovery, settle, sweep, taking, worker
+from . import asking, calls, checking, fetching, hooks, looks, reconcile, recovery, settle, sweep, taking, worker
 from .claim import claim
 from .clock import now_utc
 from .failpoints import failpoint
@@ -36,16 +36,17 @@ from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
 from .spill import Spill
 from .steady import Steady
+from .waits import LOOK_EVERY, Waits
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.5  # for news from other processes
+LOOK_EVERY_S = LOOK_EVERY.total_seconds()  # for news from other processes
 AHEAD_S = 1.0  # places are claimed so long before their moment: threads and connections are ready by then
-STAMPED_S = 0.03  # after news from the wire: what is claimed next may leave earlier than was thought
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
+SPARE = 4  # one thread in so many is left for what is short
 HOOK_EVERY_S = 0.05  # one indexed question whether a webhook made a job due
 
 
@@ -67,8 +68,7 @@ class Drive:
         self.house = Housekeeping(self.worker, clock)
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
-        self.retry_at: dict[str, datetime] = {}  # provider -> when claiming may find room again
-        self.full: dict[int, datetime] = {}  # lanes at their cap -> when to look again; a place of ours says so at once
+        self.waits = Waits()
         self.alone_retry_at: dict[str, datetime] = {}
         self.claimed_last = ""  # the provider whose turn it was
         self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
@@ -166,18 +166,22 @@ class Drive:
     def _begin(self) -> int:
         now = self.began = self.clock()
         if self.house.disk_is_full():
-            return self._poll(now)
+            return self._ask(now)
         suspects = self._look_for_suspects(now)
         if self.alone or suspects:  # a step that once ended its process is worked on with nothing beside it
             if self.pool.busy:
-                return 0 if self.alone else self._poll(now)
+                return 0 if self.alone else self._ask(now)
             self.alone = self._begin_alone(suspects, now)
             if self.alone:
                 return 1
         if self.role != GENERATION:
-            return self._claim_all(now) + self._check(now, alone=False)
-        # What is short and brings home what is paid for comes first: new calls would take every thread again and again.
-        return self._poll(now) + self._fetch(now, alone=False) + self._claim_all(now) + self._sweep()
+            return self._claim_all(now, self.pool.idle) + self._check(now, alone=False)
+        # A place that came free is taken again first, while threads abound. Then what is short and brings home what is
+        # paid for: new calls would take every thread again and again.
+        again = self._claim_all(now, min(self.waits.freed, self.pool.idle - self.pool.size // SPARE - 1))
+        self.waits.freed = 0
+        asked = self._ask(now)
+        return again + asked + self._fetch(now, alone=False) + self._claim_all(now, self.pool.idle) + self._sweep()
 
     def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
         """While there are none it is enough to look now and then: nobody else may take them up beside others."""
@@ -220,20 +224,17 @@ class Drive:
                 return True
         return False
 
-    def _claim_all(self, now: datetime) -> int:
-        if self.pool.idle == 0:
+    def _claim_all(self, now: datetime, most: int) -> int:
+        """At most so many; of the providers in turn, or one that could use every thread would get them all."""
+        if min(most, self.pool.idle) <= 0:
             return 0
         begun = 0
-        self.retry_at = {slug: moment for slug, moment in self.retry_at.items() if moment > now}
-        self.full = {lane: moment for lane, moment in self.full.items() if moment > now}
-        ready = Step.objects.filter(provider=OuterRef("pk"), state=State.READY, not_before__lte=now, crash_count=0)
-        if self.full:
-            ready = ready.exclude(lane__in=self.full)
-        slugs = list(Provider.objects.filter(Exists(ready)).values_list("slug", flat=True).order_by("slug"))
-        slugs.sort(key=lambda slug: slug <= self.claimed_last)  # in turn: one that could use every thread gets not all
-        for slug in slugs:
-            if self._is_mine(slug) and self.pool.idle and slug not in self.retry_at:
-                begun += self._claim(slug, self.pool.idle)
+        self.waits.forget_past(now)
+        slugs = looks.with_ready_steps(now, but_for_lanes=self.waits.full_lanes())
+        for slug in sorted(slugs, key=lambda slug: (slug <= self.claimed_last, slug)):
+            places = min(most - begun, self.pool.idle)
+            if places > 0 and self._is_mine(slug) and self.waits.is_worth_a_try(slug):
+                begun += self._claim(slug, places)
         return begun
 
     def _claim(self, slug: str, places: int, *, alone_only: bool = False) -> int:
@@ -247,49 +248,51 @@ class Drive:
         if alone_only:
             self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
         else:
-            self.full |= dict.fromkeys(claimed.full_lanes, self.clock() + timedelta(seconds=LOOK_EVERY_S))
-            if claimed.again_at and len(claimed.tickets) < places:
-                # Not beyond the next look: another lane may get work, or an admin make room, before that moment.
-                self.retry_at[slug] = min(claimed.again_at, self.clock() + timedelta(seconds=LOOK_EVERY_S))
+            self.waits.claimed(slug, claimed, places, self.clock())
         self.pool.grow(len(claimed.tickets))
         for ticket in claimed.tickets:
             self.pool.start("call", self._submitting(ticket, paid=paid), paid=paid)
         return len(claimed.tickets)
 
     def _submitting(self, ticket: Ticket, *, paid: bool) -> Callable[[], calls.Answer]:
+        def report_wire(attempt_id: int, at: datetime) -> None:
+            self.pool.results.put(("wire", (ticket.slug, attempt_id, at)))
+
         def work() -> calls.Answer:
-            answer = calls.submit(ticket, self._report_wire, self.stopping)
+            answer = calls.submit(ticket, report_wire, self.stopping)
             if paid and self.spill:
                 self.spill.arrived(answer)
             return answer
 
         return work
 
-    def _report_wire(self, attempt_id: int, at: datetime) -> None:
-        self.pool.results.put(("wire", (attempt_id, at)))
-
     def _is_mine(self, slug: str) -> bool:
         """A provider whose adapter is gone is nobody's: its steps wait, and nothing else is harmed."""
         return (slug == MEDIA_SLUG) == (self.role == MEDIA) and slug in registry.all_adapters()
 
-    def _poll(self, now: datetime) -> int:
-        if self.role != GENERATION:
+    def _ask(self, now: datetime) -> int:
+        """The vendors: about jobs that are due, for answers that were lost."""
+        if self.role != GENERATION or not self.pool.idle:
             return 0
         begun = 0
-        for state, kind in ((State.RUNNING, "poll"), (State.UNKNOWN, "find")):
-            if not self.pool.idle or not Step.objects.filter(state=state, not_before__lte=now).exists():
-                continue
-            slugs = [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
-            for work in self._questions(kind, slugs, now):
-                failpoint(f"before_{kind}")
-                self.pool.start(kind, work)
-                begun += 1
+        if looks.some_poll_is_due(now):
+            groups = taking.due_polls(self._my_slugs(), self.pool.idle, now)
+            begun += self._start_all("poll", map(self._polling, groups))
+        if self.pool.idle and looks.some_answer_is_to_be_found(now):
+            tickets = taking.due_finds(self._my_slugs(), self.pool.idle, now)
+            begun += self._start_all("find", map(self._finding, tickets))
         return begun
 
-    def _questions(self, kind: str, slugs: list[str], now: datetime) -> list[Callable[[], Any]]:
-        if kind == "poll":
-            return [self._polling(group) for group in taking.due_polls(slugs, self.pool.idle, now)]
-        return [self._finding(ticket) for ticket in taking.due_finds(slugs, self.pool.idle, now)]
+    def _start_all(self, kind: str, questions: Iterable[Callable[[], Any]]) -> int:
+        begun = 0
+        for work in questions:
+            failpoint(f"before_{kind}")
+            self.pool.start(kind, work)
+            begun += 1
+        return begun
+
+    def _my_slugs(self) -> list[str]:
+        return [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
 
     def _polling(self, tickets: list[Ticket]) -> Callable[[], list[calls.Answer]]:
         return lambda: asking.poll(tickets, self.stopping)
@@ -300,7 +303,7 @@ class Drive:
         return lambda: calls.find(ticket, self.stopping)
 
     def _fetch(self, now: datetime, *, alone: bool) -> int:
-        if not self.pool.idle or not Step.objects.filter(state=State.FETCHING, owner=None).exists():
+        if not self.pool.idle or not looks.some_link_is_due(now):
             return 0
         steps = taking.take(State.FETCHING, self.worker, self.pool.idle, now, lease_s=taking.FETCH_LEASE_S, alone=alone)
         failpoint("after_take")
@@ -312,7 +315,7 @@ class Drive:
         return lambda: calls.fetch(ticket, self.stopping)
 
     def _check(self, now: datetime, *, alone: bool) -> int:
-        if not self.pool.idle or not Step.objects.filter(state=State.CHECKING, owner=None).exists():
+        if not self.pool.idle or not looks.some_file_is_due(now):
             return 0
         steps = taking.take(State.CHECKING, self.worker, self.pool.idle, now, lease_s=taking.CHECK_LEASE_S, alone=alone)
         failpoint("after_take")
@@ -344,14 +347,14 @@ class Drive:
         self._hold(found)
         found, now = self.in_hand, self.clock()
         booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
-        stamps = {attempt_id: at for attempt_id, at in found.get("wire", ()) if attempt_id not in booked}
+        wire = found.get("wire", ())
+        stamps = {attempt_id: at for _, attempt_id, at in wire if attempt_id not in booked}
         if stamps:
             failpoint("before_stamp")
             settle.stamp_wire(stamps)
-            again = now + timedelta(seconds=STAMPED_S)
-            self.retry_at = {slug: min(moment, again) for slug, moment in self.retry_at.items()}
+            self.waits.stamped((slug for slug, *_ in wire), now)
         found.pop("wire", None)
-        has_places = "call" in found or not all(answer.running for answer in found.get("poll", ()))
+        ended = [*found.get("call", ()), *(answer for answer in found.get("poll", ()) if not answer.running)]
         for kind, book in (
             ("call", settle.settle_calls),
             ("poll", settle.settle_polls),
@@ -368,9 +371,7 @@ class Drive:
                 failpoint("after_settle")
         for answer in found.pop("sweep", ()):
             sweep.settle(answer, now)
-        if has_places:
-            self.retry_at.clear()  # places are free again
-            self.full.clear()
+        self.waits.ended(ended)
 
     def _wait(self, *, busy: bool) -> dict[str, list[Any]]:
         """For results, or for the next moment that is known. Where webhooks may come, they are looked for often."""
@@ -380,17 +381,15 @@ class Drive:
             if not self.awaits_hooks or left_s <= HOOK_EVERY_S:
                 return self.pool.gather(max(0.0, left_s))
             found = self.pool.gather(HOOK_EVERY_S)
-            if found or hooks.some_job_is_due(self.clock()):
+            if found or looks.some_poll_is_due(self.clock()):
                 return found
 
     def _nap_s(self, *, busy: bool) -> float:
         if busy:
             return 0.02
         now = self.clock()
-        soon = self.retry_at.values() if self.pool.idle else ()
-        nearest = Step.objects.filter(
-            state__in=(State.RUNNING, State.READY), not_before__gt=self.began, not_before__lt=now + timedelta(seconds=1)
-        ).aggregate(at=Min("not_before"))["at"]
+        soon = self.waits.moments() if self.pool.idle else ()
+        nearest = looks.next_moment(self.began, now + timedelta(seconds=1))
         moments = [*soon, *([nearest] if nearest else [])]
         wait = min(((moment - now).total_seconds() for moment in moments), default=LOOK_EVERY_S)
         return max(0.001, min(wait, LOOK_EVERY_S))

@@ -55,9 +55,5 @@ def came_before(answers: Sequence[Answer]) -> set[int]:
     return found - {0}
 
 
-def some_job_is_due(now: datetime) -> bool:
-    return Step.objects.filter(state=State.RUNNING, not_before__lte=now).exists()
-
-
 def forget_old(now: datetime) -> None:
     WebhookEvent.objects.filter(received_at__lt=now - KEPT).delete()

@@ -6,8 +6,10 @@ Jobs are alike that make so many seconds by the same offer in one lane. What is 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import NamedTuple
 
 from jobs.models import Attempt
 from providers import registry
@@ -15,22 +17,30 @@ from providers.base import Adapter
 from providers.models import Lane
 from providers.types import Capability, Request
 
-from .poll_plan import MOST_POLLS, MOST_STEP_S, Plan, plan_of
+from .poll_plan import MOST_STEP_S, Plan, plan_of
 
 FIRST_GUESS_S = 2.0  # before anything is known of a lane
 FIRST_GROWTH = 0.15  # of the age: the steps after that
-LEAST_STEP_S = 0.25  # between two polls of one job, on average
+LEAST_STEP_S = 0.18  # between two polls of one job, on average
 JITTER = 0.1
 KEPT = 50  # durations of like jobs
 MOST_KINDS = 20  # of like jobs, in one lane
 ENOUGH_ALIKE = 5  # fewer tell less than all jobs of the lane do
 LATE_SHARE = 0.1  # of its age: a poll that comes so much later than was meant tells little of the job
 LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll may have taken even less
-SHARED = 0.5  # more polls for each further job that is asked in the same call …
-MOST_SHARED = 2.2  # … up to so many times as many
+SHARED_STEP_S = 0.08  # between two calls that ask about several jobs: each costs us work, too
 HOOK_S = 60.0  # to wait for the first webhook of all
 HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
+
+
+class Asked(NamedTuple):
+    """A job, as far as it decides when to ask about it. `hooked`: its webhook is to come first."""
+
+    lane: Lane
+    attempt: Attempt
+    kind: str
+    hooked: bool
 
 
 def like(request: Request) -> str:
@@ -44,19 +54,33 @@ def first_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", h
     return next_poll(lane, attempt, now, kind=kind)
 
 
-def next_poll(
-    lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", together: int = 1, hooked: bool = False
-) -> datetime:
-    """`together`: so many jobs were asked in one call."""
-    age_s = max(0.0, (now - _started(attempt)).total_seconds())
-    plan = _plan(lane, attempt, kind, together=together)
-    if hooked and lane.hooks_missed < HOOKS_TO_MISS and age_s < (until_s := _hooked_until_s(plan)):
-        return now + timedelta(seconds=min(until_s - age_s, max(1.0, HOOK_SHARE * until_s)))
-    first_s = min(max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s), MOST_STEP_S)
-    step_s = plan.next_age(age_s) - age_s if plan else first_s
-    if plan is None or age_s > plan.fastest_s:
+def next_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", hooked: bool = False) -> datetime:
+    return ask_again([Asked(lane, attempt, kind, hooked)], now)
+
+
+def ask_again(asked: Sequence[Asked], now: datetime) -> datetime:
+    """When to ask about jobs once more that one call asked about, and that still run.
+
+    Polls see so many jobs end soonest when their rate is the root of the squares of the rates that each job would get
+    by itself: a little more often than for any of them, and far fewer calls than for all of them.
+    """
+    steps = [_step_s(one, now) for one in asked]
+    least = min(step for step, _ in steps)
+    step_s = max(sum(step**-2 for step, _ in steps) ** -0.5, min(least, SHARED_STEP_S))
+    if all(may_have_ended for _, may_have_ended in steps):
         step_s *= random.uniform(1 - JITTER, 1 + JITTER)
     return now + timedelta(seconds=step_s)
+
+
+def _step_s(one: Asked, now: datetime) -> tuple[float, bool]:
+    """Until this job would be asked about by itself, and whether it may have ended by now."""
+    age_s = max(0.0, (now - _started(one.attempt)).total_seconds())
+    plan = _plan(one.lane, one.attempt, one.kind)
+    if one.hooked and one.lane.hooks_missed < HOOKS_TO_MISS and age_s < (until_s := _hooked_until_s(plan)):
+        return min(until_s - age_s, max(1.0, HOOK_SHARE * until_s)), True
+    if plan is None:
+        return min(max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s), MOST_STEP_S), True
+    return plan.next_age(age_s) - age_s, age_s > plan.fastest_s
 
 
 def learn(
@@ -113,14 +137,13 @@ def keep(lane: Lane) -> None:
     )
 
 
-def _plan(lane: Lane, attempt: Attempt, kind: str, *, together: int = 1) -> Plan | None:
+def _plan(lane: Lane, attempt: Attempt, kind: str) -> Plan | None:
     alike = lane.durations.get(kind, ())
     if len(alike) < ENOUGH_ALIKE:
         alike = [seconds for others in lane.durations.values() for seconds in others][-KEPT:]
     if len(alike) < ENOUGH_ALIKE:
         alike = [*alike, *_usual(attempt)]
-    more = min(MOST_SHARED, 1 + SHARED * (together - 1))
-    return plan_of(tuple(alike), least_step_s=LEAST_STEP_S / together, most_polls=MOST_POLLS * more)
+    return plan_of(tuple(alike), least_step_s=LEAST_STEP_S)
 
 
 def _usual(attempt: Attempt) -> list[float]:

@@ -57,6 +57,8 @@ READ_OF_ATTEMPT = (
     "characters",
 )
 
+READ_TO_ASK = ("id", "provider_id", "lane_id", "capability", "sent_at", "on_wire_at")
+
 
 class Settlement:
     """Collects what a handful of answers means, then writes it in few statements."""
@@ -131,9 +133,39 @@ def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
 def _settle_polls(answers: Sequence[Answer], now: datetime) -> None:
     by_word = sorted(answers, key=lambda answer: (answer.ticket.fence, not answer.running))
     latest = {answer.ticket.step_id: answer for answer in by_word}
-    ours = still_ours({step_id: answer.ticket.fence for step_id, answer in latest.items()}, State.RUNNING)
-    oddities.late_failures([answer for step_id, answer in latest.items() if step_id not in ours], now)
-    _settle([answer for step_id, answer in latest.items() if step_id in ours], ours, now)
+    running = [answer for answer in latest.values() if _is_just_running(answer)]
+    _ask_again(running)
+    others = {step_id: answer for step_id, answer in latest.items() if not _is_just_running(answer)}
+    if not others:
+        return
+    ours = still_ours({step_id: answer.ticket.fence for step_id, answer in others.items()}, State.RUNNING)
+    oddities.late_failures([answer for step_id, answer in others.items() if step_id not in ours], now)
+    _settle([answer for step_id, answer in others.items() if step_id in ours], ours, now)
+
+
+def _is_just_running(answer: Answer) -> bool:
+    """There is nothing to book, only to ask again."""
+    return answer.running and not (answer.unknown_status or answer.ticket.cancel)
+
+
+def _ask_again(answers: Sequence[Answer]) -> None:
+    """Those that one call asked about are asked about together again."""
+    if not answers:
+        return
+    wanted = Attempt.objects.filter(pk__in=[answer.ticket.attempt_id for answer in answers])
+    beside = {"lane": Lane.objects.all(), "provider": Provider.objects.all()}
+    attempts = {attempt.pk: attempt for attempt in light(wanted, READ_TO_ASK, beside)}
+    by_call: dict[tuple[str, datetime], list[Answer]] = {}
+    for answer in answers:
+        by_call.setdefault((answer.ticket.slug, answer.ended_at), []).append(answer)
+    for (slug, asked_at), group in by_call.items():
+        hooked = hooks.is_expected(slug)
+        asked = []
+        for answer in group:
+            attempt = attempts[answer.ticket.attempt_id]
+            asked.append(polling.Asked(attempt.lane, attempt, polling.like(answer.ticket.request), hooked))
+        mine = Step.objects.filter(pk__in=[answer.ticket.step_id for answer in group], state=State.RUNNING)
+        mine.update(not_before=polling.ask_again(asked, asked_at))
 
 
 def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:
@@ -186,9 +218,7 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
         _give_up(batch, step, attempt, "It was still running")
         return
     else:
-        when = polling.next_poll(
-            attempt.lane, attempt, answer.ended_at, kind=kind, together=answer.together, hooked=hooked
-        )
+        when = polling.next_poll(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
     if answer.unknown_status:
         oddities.unknown_status(attempt.lane, answer.unknown_status, batch.now)
     batch.polls.append((when, step.pk))

@@ -5,22 +5,36 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F
 
 from jobs.models import Attempt, Step, Worker
 from jobs.states import State
 from jobs.transactions import atomically, forgettably
 from providers import registry
-from providers.models import Lane
+from providers.models import Lane, Offer, Provider
 
 from .poll_plan import STEP_SHARE
 from .polling import is_too_old
 from .requests import Ticket, request_of
+from .rows import light
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
 POLL_HANDED_OUT_S = 30.0
-READ_OF_ATTEMPT = ("step", "no", "tag", "external_id", "sent_at", "on_wire_at")
+READ_OF_STEP = (
+    "id",
+    "fence",
+    "stage",
+    "round",
+    "want",
+    "offer_id",
+    "provider_id",
+    "lane_id",
+    "not_before",
+    "cancel_asked",
+    "links",
+)
+READ_OF_ATTEMPT = ("id", "step_id", "tag", "external_id", "sent_at", "on_wire_at")
 MOST_POLLED = 300  # jobs a round
 RIDE_S = 5.0  # at most so much before its moment a job is asked along with others
 
@@ -82,14 +96,13 @@ def due_polls(slugs: list[str], most: int, now: datetime) -> list[list[Ticket]]:
 def _due_or_riding(slugs: list[str], now: datetime) -> list[Step]:
     """By the moment they are due. Where one call asks about many jobs, those that are due a step later ride along."""
     listing = [slug for slug in slugs if registry.get(slug).can_list > 1]
-    soon = Q(not_before__lte=now) | Q(provider__slug__in=listing, not_before__lte=now + timedelta(seconds=RIDE_S))
-    running = Step.objects.filter(soon, state=State.RUNNING, provider__slug__in=slugs).order_by("not_before")
-    found = running.select_related("offer", "provider", "lane").defer("lane__durations")[:MOST_POLLED]
-    return [step for step in found if step.not_before <= now + _step_of(step.lane)]
-
-
-def _step_of(lane: Lane) -> timedelta:
-    return timedelta(seconds=STEP_SHARE * (lane.slowest_s or 0.0))
+    lanes = Lane.objects.filter(provider__slug__in=listing).values_list("pk", "slowest_s")
+    rides = {lane: timedelta(seconds=min(RIDE_S, STEP_SHARE * (slowest_s or 0.0))) for lane, slowest_s in lanes}
+    soon = now + max(rides.values(), default=timedelta())
+    running = Step.objects.filter(state=State.RUNNING, provider__slug__in=slugs, not_before__lte=soon)
+    beside = {"offer": Offer.objects.all(), "provider": Provider.objects.all()}
+    found = light(running.order_by("not_before")[:MOST_POLLED], READ_OF_STEP, beside)
+    return [step for step in found if step.not_before <= now + rides.get(step.lane_id, timedelta())]
 
 
 def _due(slugs: list[str], state: State, now: datetime) -> models.QuerySet[Step]:
@@ -108,8 +121,8 @@ def _tickets(steps: list[Step], now: datetime) -> list[Ticket]:
 
 
 def _latest_attempts(steps: list[Step]) -> dict[int, Attempt]:
-    rows = Attempt.objects.filter(step__in=steps).order_by("no").only(*READ_OF_ATTEMPT)
-    return {attempt.step_id: attempt for attempt in rows}
+    rows = Attempt.objects.filter(step__in=[step.pk for step in steps]).order_by("no")
+    return {attempt.step_id: attempt for attempt in light(rows, READ_OF_ATTEMPT)}
 
 
 def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:

@@ -47,8 +47,8 @@ def test_the_lane_that_is_full_keeps_no_other_of_its_provider_waiting(scene):
     drive = drive_module.Drive("generation", slice_s=60)
     scene.drives.append(drive)
     drive._begin()
-    assert full.pk in drive.full
-    assert other.pk not in drive.full
+    assert full.pk in drive.waits.full_lanes()
+    assert other.pk not in drive.waits.full_lanes()
     assert Attempt.objects.get().lane_id == other.pk
     now = datetime.now(UTC)
     assert Step.objects.filter(state=State.READY, not_before__lte=now).get().lane_id == full.pk

@@ -136,13 +136,26 @@ def test_before_anything_is_learned_the_adapter_says_what_is_usual(monkeypatch):
 
 
 def test_jobs_that_are_asked_together_are_asked_more_often_for_fewer_calls():
-    lane = a_lane(**{KIND: [6 + at / 8 for at in range(48)]})
-    steps = []
-    for together in (1, 5):
+    lane, calls = a_lane(**{KIND: [6 + at / 8 for at in range(48)]}), []
+    for count in (1, 4):
+        jobs = [polling.Asked(lane, an_attempt(), KIND, False)] * count
         moment, asked = after(7), 0
         while moment < after(11):
-            moment = polling.next_poll(lane, an_attempt(), moment, kind=KIND, together=together)
+            moment = polling.ask_again(jobs, moment)
             asked += 1
-        steps.append(asked)
-    alone, among_five = steps
-    assert 1.3 * alone < among_five < 5 * alone / 2
+        calls.append(asked)
+    alone, of_four = calls
+    assert 1.7 * alone < of_four < 2.3 * alone  # the root of four: half the calls a job
+
+
+def test_one_that_rests_holds_up_nobody():
+    lane = a_lane(**{KIND: [6 + at / 8 for at in range(48)]})
+    soon = polling.Asked(lane, an_attempt(), KIND, False)
+    overdue = polling.Asked(lane, an_attempt(after(-500)), KIND, False)
+    assert polling.ask_again([soon, overdue], after(8)) < after(8.6)
+
+
+def test_calls_for_many_jobs_keep_a_distance():
+    lane = a_lane(**{KIND: [6 + at / 8 for at in range(48)]})
+    jobs = [polling.Asked(lane, an_attempt(), KIND, False)] * 100
+    assert polling.ask_again(jobs, after(8)) >= after(8 + polling.SHARED_STEP_S * (1 - polling.JITTER))
