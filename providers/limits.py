@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, sqrt
+from heapq import merge
+from itertools import accumulate, chain
+from math import sqrt
 
 Use = tuple[float, int]  # (moment, units)
 
@@ -133,7 +135,8 @@ class Reckoning:
         """The most that calls will count for which so much was reserved (its sum, and the sum of its squares)."""
         if not self.is_known:
             return reserved
-        likely = self.mean * reserved + UNLUCKY * sqrt(self.variance * squares)
+        spread = self.variance * (squares + reserved * reserved / self.seen)  # theirs, and that of what we know of them
+        likely = self.mean * reserved + UNLUCKY * sqrt(spread)
         return likely if self.mean >= 1 else min(reserved, likely)
 
 
@@ -172,6 +175,9 @@ class Meter:
     def take(self, units: int, at: float) -> None:
         insort(self._uses, (at, units))
         self._sum += units
+        self._plan(units, at)
+
+    def _plan(self, units: int, at: float) -> None:
         if self._planned is None or at >= self._planned[0]:
             self._planned = (at, units)
 
@@ -180,22 +186,73 @@ class Meter:
         return self._sum
 
 
-class Expecting:
-    """A meter for what is known only when the answer comes, such as tokens: many calls together come near their mean,
-    so that not each of them has to keep all that was reserved for it. `meter` has what is settled, `out` the rest."""
+class MixedMeter(Meter):
+    """A meter for calls that differ, and whose units may be known only when they are answered, such as tokens.
 
-    def __init__(self, meter: Meter, out: Iterable[Use], reckoning: Reckoning) -> None:
-        self.meter, self.reckoning = meter, reckoning
-        self._reserved = self._squares = 0.0
-        for at, units in sorted(out):
-            self.take(units, at)
+    A small use may come before a large one that has its place already, where it holds that one up by nothing
+    (backfilling). `out` are uses so far only reserved: many together come near their mean, so that not each of them
+    has to keep all that was reserved for it.
+    """
 
-    def when(self, units: int, now: float) -> float:
-        bound = self.reckoning.bound(self._reserved + units, self._squares + units * units)
-        already = self.reckoning.mean * self._reserved if self.reckoning.is_known else self._reserved
-        return self.meter.when(ceil(bound - already), now)
+    def __init__(
+        self,
+        window: Window,
+        used: Iterable[Use],
+        now: float,
+        *,
+        planned: Use | None = None,
+        out: Iterable[Use] = (),
+        reckoning: Reckoning | None = None,
+    ) -> None:
+        super().__init__(window, used, now, planned=planned)
+        self.reckoning = reckoning or Reckoning()
+        self._settled, self._out = _Sums(self._uses, window.span_s), _Sums(sorted(out), window.span_s)
+
+    def _free_at(self, units: int, now: float) -> float:
+        """The first moment from which so much fits beside all that lies ahead, for as long as it counts."""
+        want = min(units, self.window.amount)
+        for at in merge([now], self._settled.ends_after(now), self._out.ends_after(now)):
+            until = at + self.window.span_s
+            ahead = chain([at], self._settled.starts_between(at, until), self._out.starts_between(at, until))
+            if all(self._with(want, moment) <= self.window.amount for moment in ahead):
+                return at
+        return now + self.window.span_s
+
+    def _with(self, units: int, moment: float) -> float:
+        """What counts at a moment, together with so much more."""
+        settled, _ = self._settled.at(moment)
+        reserved, squares = self._out.at(moment)
+        return settled + self.reckoning.bound(reserved + units, squares + units * units)
 
     def take(self, units: int, at: float) -> None:
-        self.meter.take(ceil(self.reckoning.mean * units) if self.reckoning.is_known else units, at)
-        self._reserved += units
-        self._squares += units * units
+        self._out.add((at, units))
+        self._plan(units, at)
+
+
+class _Sums:
+    """Uses of which each counts for so long, and what they are together at any moment: their sum, that of squares."""
+
+    def __init__(self, uses: Iterable[Use], span_s: float) -> None:
+        self.span_s = span_s
+        self.uses = list(uses)
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        self.starts = [at for at, _ in self.uses]
+        self.ends = [at + self.span_s for at in self.starts]
+        self.sums = [0, *accumulate(units for _, units in self.uses)]
+        self.squares = [0, *accumulate(units * units for _, units in self.uses)]
+
+    def add(self, use: Use) -> None:
+        insort(self.uses, use)
+        self._sum_up()
+
+    def at(self, moment: float) -> tuple[int, int]:
+        last, first = bisect_right(self.starts, moment), bisect_right(self.ends, moment)
+        return self.sums[last] - self.sums[first], self.squares[last] - self.squares[first]
+
+    def ends_after(self, moment: float) -> list[float]:
+        return self.ends[bisect_right(self.ends, moment) :]
+
+    def starts_between(self, after: float, before: float) -> list[float]:
+        return self.starts[bisect_right(self.starts, after) : bisect_left(self.starts, before)]

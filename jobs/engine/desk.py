@@ -111,7 +111,7 @@ class Desk:
             self.budgets = books.lock_budgets(self.now)
         for step in steps:
             meters = self._meters_for(step)
-            if not self._has_place(step) or any(meter.is_waiting for meter in meters):
+            if not self._has_place(step) or any(meter.is_over for meter in meters):
                 continue
             request = request_of(step, tag=uuid.uuid4().hex)
             units = books.most_units(request) | self._tokens(request)
@@ -152,19 +152,18 @@ class Desk:
         return self.of_kind[kind]
 
     def _when(self, meters: Sequence[QuotaMeter], units: dict[str, int]) -> datetime | None:
-        """When it may leave; None if that is too far ahead: then nobody overtakes it at what it waits for."""
-        now = self.now.timestamp()
-        moments = [(meter.when(units, self.now), meter) for meter in meters]
-        at = max((at for at, _ in moments), default=now)
+        """When it may leave; None if that is too far ahead: what it waits for is kept for it."""
+        at = now = self.now.timestamp()
+        while (later := max((meter.when(units, at) for meter in meters), default=at)) > at:
+            at = later  # what has room at an earlier moment need not have it at this one
         ahead_s = min((meter.ahead_s(self.ahead_s) for meter in meters), default=self.ahead_s)
-        if at > now + ahead_s:
-            for moment, meter in moments:
-                meter.is_waiting = meter.is_waiting or moment > now + ahead_s
-                if meter.is_waiting and meter.quota.unit == Quota.Unit.TOKENS:
-                    self.result.answers_make_room = True
-            self.result.wait_until(datetime.fromtimestamp(at, UTC), early_s=ahead_s * EARLY_SHARE)
-            return None
-        return datetime.fromtimestamp(at, UTC) if at > now else self.now
+        if at <= now + ahead_s:
+            return datetime.fromtimestamp(at, UTC) if at > now else self.now
+        for meter in [meter for meter in meters if meter.when(units, now) > now + ahead_s]:
+            self.result.answers_make_room |= meter.quota.unit == Quota.Unit.TOKENS
+            meter.keep(units, at)
+        self.result.wait_until(datetime.fromtimestamp(at, UTC), early_s=ahead_s * EARLY_SHARE)
+        return None
 
     def _price(self, capability: str, offer_id: int | None) -> Price | None:
         kind = (capability, offer_id)

@@ -13,12 +13,14 @@ from typing import NamedTuple, Protocol
 from django.db.models import F, Sum, Value
 
 from jobs.models import COUNTS, Attempt
-from providers.limits import ENOUGH_SEEN, LONG_S, Expecting, Meter, Reckoning, Use, Window, clean_s, guard_of
+from providers.limits import LONG_S, Meter, MixedMeter, Reckoning, Use, Window, clean_s, guard_of
 from providers.models import Lane, Provider, Quota, Usage
 
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
 AHEAD_OF_US_S = 5.0  # a moment that lies further ahead than any claim was written by a clock that was wrong
 AHEAD_SHARE = 0.9  # of the window: the farthest ahead that places are given away
+PATIENCE_SHARE = 0.001  # of the window: where many places come free at once, a few milliseconds later is as good
+MOST_WAITING = 8  # places that are kept for those that wait, while smaller ones are let by
 UNITS = ("images", "tokens", "characters")
 HOUR = timedelta(hours=1)
 
@@ -50,17 +52,28 @@ class Sent(NamedTuple):
 
 
 class QuotaMeter:
-    """What one quota still grants within this claim. `is_waiting`: somebody waits for it, and nobody overtakes."""
+    """What one quota still grants within this claim. Who waits keeps the place that comes free for it: smaller ones go
+    before it only where it waits next to no longer for that."""
 
     def __init__(self, quota: Quota, window: Window, counts: Counts) -> None:
-        self.quota, self.window, self.counts, self.is_waiting = quota, window, counts, False
+        self.quota, self.window, self.counts = quota, window, counts
+        self._may_wait = 1 if quota.unit == Quota.Unit.REQUESTS or quota.is_long else MOST_WAITING
+
+    @property
+    def is_over(self) -> bool:
+        """So many wait for it that none of the others needs to be tried."""
+        return self._may_wait <= 0
+
+    def keep(self, units: dict[str, int], at: float) -> None:
+        self._may_wait -= 1
+        self.take(units, at + PATIENCE_SHARE * self.quota.window_s)
 
     def need(self, units: dict[str, int]) -> int:
         return 1 if self.quota.unit == Quota.Unit.REQUESTS else units.get(self.quota.unit, 0)
 
-    def when(self, units: dict[str, int], now: datetime) -> float:
+    def when(self, units: dict[str, int], now: float) -> float:
         need = self.need(units)
-        return self.counts.when(need, now.timestamp()) if need else now.timestamp()
+        return self.counts.when(need, now) if need else now
 
     def take(self, units: dict[str, int], at: float) -> None:
         if need := self.need(units):
@@ -136,30 +149,40 @@ def _reckoning(quota: Quota, lanes: Iterable[Lane]) -> Reckoning:
     known = [Reckoning(**lane.tokens_seen) for lane in lanes if lane.tokens_seen and quota.covers(lane)]
     if not known or not all(one.is_known for one in known):
         return Reckoning()
-    return Reckoning(seen=ENOUGH_SEEN, mean=max(one.mean for one in known), variance=max(one.variance for one in known))
+    return Reckoning(
+        seen=min(one.seen for one in known),
+        mean=max(one.mean for one in known),
+        variance=max(one.variance for one in known),
+    )
 
 
 def _token_counts(quota: Quota, window: Window, sent: Iterable[Sent], lanes: Iterable[Lane], now: datetime) -> Counts:
     """What is still out has reserved tokens; what it will come to is reckoned."""
-    settled: list[Sent] = []
-    out: list[Use] = []
-    for one in sent:
-        if one.ended_at is not None:
-            settled.append(one)
-        elif quota.matches(one.capability, one.offer_id) and (at := one.moment(now)) + window.span_s > now.timestamp():
-            out.append((at, one.tokens))
-    return Expecting(_meter(quota, window, settled, now), out, _reckoning(quota, lanes))
+    mine = [one for one in sent if quota.matches(one.capability, one.offer_id)]
+    out = [(one.moment(now), one.tokens) for one in mine if one.ended_at is None]
+    out = [(at, units) for at, units in out if at + window.span_s > now.timestamp()]
+    settled = _uses(quota, [one for one in mine if one.ended_at is not None], now)
+    known = _reckoning(quota, lanes)
+    return MixedMeter(window, settled, now.timestamp(), planned=_planned(quota, window, mine), out=out, reckoning=known)
 
 
 def _meter(quota: Quota, window: Window, sent: Iterable[Sent], now: datetime) -> Meter:
-    latest = now.timestamp() + AHEAD_OF_US_S
     mine = [one for one in sent if quota.matches(one.capability, one.offer_id)]
+    kind = Meter if quota.unit == Quota.Unit.REQUESTS else MixedMeter
+    return kind(window, _uses(quota, mine, now), now.timestamp(), planned=_planned(quota, window, mine))
+
+
+def _uses(quota: Quota, mine: Iterable[Sent], now: datetime) -> list[Use]:
+    latest = now.timestamp() + AHEAD_OF_US_S
     used: list[Use] = [(one.moment(now), one.units(quota.unit)) for one in mine]
-    last = max(mine, key=lambda one: one.sent_at, default=None) if window.paced else None
-    planned = (last.sent_at.timestamp(), last.units(quota.unit)) if last else None
     if quota.others_at and quota.others_units:
         used.append((quota.others_at.timestamp(), quota.others_units))
-    return Meter(window, [use for use in used if use[0] <= latest], now.timestamp(), planned=planned)
+    return [use for use in used if use[0] <= latest]
+
+
+def _planned(quota: Quota, window: Window, mine: Iterable[Sent]) -> Use | None:
+    last = max(mine, key=lambda one: one.sent_at, default=None) if window.paced else None
+    return (last.sent_at.timestamp(), last.units(quota.unit)) if last else None
 
 
 class _Hours:

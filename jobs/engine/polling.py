@@ -20,8 +20,8 @@ from providers.types import Capability, Request
 from .poll_plan import MOST_STEP_S, Plan, plan_of
 
 FIRST_GUESS_S = 2.0  # before anything is known of a lane
-FIRST_GROWTH = 0.15  # of the age: the steps after that
-LEAST_STEP_S = 0.18  # between two polls of one job, on average
+FIRST_GROWTH = 0.08  # of the age: the steps after that
+LEAST_STEP_S = 0.155  # between two polls of one job, on average
 JITTER = 0.1
 KEPT = 50  # durations of like jobs
 MOST_KINDS = 20  # of like jobs, in one lane
@@ -31,6 +31,7 @@ LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll
 SHARED_STEP_S = 0.08  # between two calls that ask about several jobs: each costs us work, too
 HOOK_S = 60.0  # to wait for the first webhook of all
 HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
+HOOK_MARGIN = 1.25  # times the slowest: only then nobody waits for a webhook any longer
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
 
 
@@ -125,7 +126,7 @@ def _between(plan: Plan | None, age_s: float) -> float:
 
 
 def _hooked_until_s(plan: Plan | None) -> float:
-    return plan.slowest_s if plan else HOOK_S
+    return HOOK_MARGIN * plan.slowest_s if plan else HOOK_S
 
 
 def keep(lane: Lane) -> None:
