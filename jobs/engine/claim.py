@@ -23,6 +23,7 @@ from .desk import Claim, Desk
 from .failpoints import failpoint
 from .rows import light
 
+AT_ONCE = 32  # steps read at first: more are rarely let in, but for the first claim of a batch
 STEP_FIELDS = (
     "id",
     "batch_id",
@@ -64,13 +65,16 @@ def claim(
     desk = Desk(provider, now, result, ahead_s)
     queue = _Queue(provider, list(desk.open_lanes), now, alone_only=alone_only)
     steps: list[Step] = []
-    most = 1 if alone_only else places
-    while len(steps) < most and not desk.is_full() and (found := queue.next(most - len(steps))):
+    most, at_once = 1 if alone_only else places, AT_ONCE
+    while len(steps) < most and not desk.is_full():
+        wanted = min(most - len(steps), at_once)
+        found = queue.next(wanted)
         admitted = desk.admit(found)
         steps += admitted
         queue.passed(found, admitted)
-        if len(admitted) == len(found):
-            break  # there was no more, or there are no more places
+        at_once *= 2
+        if len(found) < wanted and len(admitted) == len(found):
+            break  # there are no more
     if steps:
         desk.write(steps, worker)
         failpoint("mid_claim")

@@ -200,17 +200,6 @@ def test_what_is_out_counts_for_what_it_will_come_to():
     assert counts.when(10, 1.0) == 10.0
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
-def test_without_knowledge_all_that_was_reserved_is_kept(wants):
-    window = Window(amount=60, seconds=10)
-    plain, counts = Meter(window, [], 0.0), MixedMeter(window, [], 0.0)
-    for want in wants:
-        at = plain.when(want, 0.0)
-        assert counts.when(want, 0.0) == at
-        plain.take(want, at)
-        counts.take(want, at)
-
-
 # -- a small one before a large one ----------------------------------------------------------------------
 
 
