@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from jobs.models import Asset, Step
@@ -17,8 +17,8 @@ BESIDE = {"srt": Asset.Kind.SRT, "vtt": Asset.Kind.VTT, "poster": Asset.Kind.POS
 READ_OF_ASSET = ("id", "video_id", "scene_id", "kind", "step_id", "stands_for", "verdict", "current")
 
 
-def create(step: Step, files: Sequence[Stored], now: datetime) -> None:
-    """Rows for what a step made: the thing itself, not current before it is judged, and what stands beside it."""
+def create(made: Iterable[tuple[Step, Sequence[Stored]]], now: datetime) -> None:
+    """Rows for what steps made: the thing itself, not current before it is judged, and what stands beside it."""
     Asset.objects.bulk_create(
         Asset(
             video_id=step.video_id,
@@ -34,6 +34,7 @@ def create(step: Step, files: Sequence[Stored], now: datetime) -> None:
             stands_for=step.wanted,
             created_at=now,
         )
+        for step, files in made
         for file in files
         if not file.role or file.role in BESIDE
     )

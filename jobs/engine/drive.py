@@ -36,11 +36,13 @@ from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
 from .spill import Spill
 from .steady import Steady
-from .waits import LOOK_EVERY, Waits
+from .waits import Waits
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = LOOK_EVERY.total_seconds()  # for news from other processes
+NEWS_EVERY_S = 0.1  # looks for what other processes have done, while there is work …
+LOOK_EVERY_S = 0.5  # … and while there has been none for so long:
+QUIET_S = 10.0
 AHEAD_S = 1.0  # places are claimed so long before their moment: threads and connections are ready by then
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
@@ -80,6 +82,7 @@ class Drive:
         self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
         self.began = clock()  # the last round: what became due since then has not been looked at
         self._looked = float("-inf")
+        self.stirred = monotonic()  # when anything was begun or booked
 
     def run(self) -> None:
         """Until the slice is over or the stop flag is up; then lets what runs come to its end."""
@@ -161,6 +164,8 @@ class Drive:
         begun = self._begin() if claiming else 0
         found = self._wait(busy=bool(begun))
         self._book(found)
+        if begun or found:
+            self.stirred = monotonic()
         return bool(begun or found)
 
     def _begin(self) -> int:
@@ -391,8 +396,9 @@ class Drive:
         soon = self.waits.moments() if self.pool.idle else ()
         nearest = looks.next_moment(self.began, now + timedelta(seconds=1))
         moments = [*soon, *([nearest] if nearest else [])]
-        wait = min(((moment - now).total_seconds() for moment in moments), default=LOOK_EVERY_S)
-        return max(0.001, min(wait, LOOK_EVERY_S))
+        most = NEWS_EVERY_S if self.pool.busy or monotonic() - self.stirred < QUIET_S else LOOK_EVERY_S
+        wait = min(((moment - now).total_seconds() for moment in moments), default=most)
+        return max(0.001, min(wait, most))
 
     def _has_waiting(self) -> bool:
         """Something is out at a vendor, or becomes due within a minute."""

@@ -21,7 +21,7 @@ from providers.models import Lane, Price, Provider
 from providers.types import Capability, Recovery
 
 from . import assets, books, hooks, oddities, polling
-from .calls import Answer
+from .calls import Answer, Stored
 from .failpoints import failpoint
 from .lanes import News
 from .requests import Ticket
@@ -68,6 +68,7 @@ class Settlement:
         self.moves: list[books.Move] = []
         self.attempts: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}  # names of columns -> (value, …, pk)
         self.groups: dict[tuple[Any, ...], list[Step]] = {}
+        self.files: list[tuple[Step, Sequence[Stored]]] = []  # what steps made
         self.each: list[tuple[Any, ...]] = []  # (links, message, pk) of steps
         self.polls: list[tuple[datetime, int]] = []  # (when to ask next, pk) of steps that run
         self.called_back: set[int] = set()  # attempts whose webhook came before the answer to their submit
@@ -96,6 +97,9 @@ class Settlement:
             frm = State(state)
             survived = {"crash_count": F("crash_count") - 1} if frm in OWNED else {}
             move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
+        if self.files:
+            assets.create(self.files, self.now)
+            failpoint("mid_record_files")
         update_each(Step, ("links", "message"), self.each)
         update_each(Step, ("not_before",), self.polls)
         for lane in self.learned.values():
@@ -249,7 +253,7 @@ def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
         batch.go(step, State.FETCHING, not_before=batch.now)
         batch.each.append((list(answer.links), "", step.pk))
     elif any(not file.role for file in answer.files):
-        assets.create(step, answer.files, batch.now)
+        batch.files.append((step, answer.files))
         batch.go(step, State.CHECKING, not_before=batch.now)
     elif step.stage in STAGES:
         count_failure(batch, step, f"{attempt.provider} says that it is finished, but gave no file.")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from .calls import Answer
 from .desk import Claim
 
-LOOK_EVERY = timedelta(seconds=0.5)  # another lane may get work, or an admin make room, before the moment that is known
+TRY_AGAIN = timedelta(seconds=0.5)  # another lane may get work, or an admin make room, before the moment that is known
 STAMPED = timedelta(seconds=0.03)  # after news from the wire: what is claimed next may leave earlier than was thought
 
 
@@ -38,9 +38,9 @@ class Waits:
 
     def claimed(self, slug: str, claim: Claim, places: int, now: datetime) -> None:
         if claim.full_lanes:
-            self._full[slug] = (claim.full_lanes, now + LOOK_EVERY)
+            self._full[slug] = (claim.full_lanes, now + TRY_AGAIN)
         if claim.again_at and len(claim.tickets) < places:
-            self._until[slug] = min(claim.again_at, now + LOOK_EVERY)
+            self._until[slug] = min(claim.again_at, now + TRY_AGAIN)
             (self._by_clock.discard if claim.answers_make_room else self._by_clock.add)(slug)
 
     def stamped(self, slugs: Iterable[str], now: datetime) -> None:

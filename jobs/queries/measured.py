@@ -19,7 +19,8 @@ from providers.models import Lane
 LAST_CALLS = 100  # of each lane
 LAST_FILES = 100  # of each kind
 CHECK_GUESS_S = 0.5
-SEEN_S = 0.25  # half of the drive's LOOK_EVERY_S: the mean time until another process notices
+MOST_SEEN_S = 0.5  # a longer wait is not one for being seen
+SEEN_S = 0.05  # half of the drive's NEWS_EVERY_S: the mean time until another process notices
 Outcome = Attempt.Outcome
 UNITS = ("images", "tokens", "characters")
 CALL = (
@@ -113,7 +114,7 @@ def _after_s(files: Sequence[File]) -> float:
     """A long wait is one for places, and those are counted for themselves."""
     if not files:
         return SEEN_S
-    return median(file.stored_s for file in files) + min(2 * SEEN_S, median(file.waited_s for file in files))
+    return median(file.stored_s for file in files) + min(MOST_SEEN_S, median(file.waited_s for file in files))
 
 
 def _files() -> dict[str, list[File]]:
@@ -138,4 +139,4 @@ def pickup_s_of(last: Iterable[Any]) -> float:
     """Until a step that may start is claimed: what a quarter of the last ones took at most, whom nothing held."""
     sent = [call for call in last if call.no == 1 and call.on_wire_at]
     waits = sorted((call.sent_at - call.step__created_at).total_seconds() for call in sent)
-    return min(2 * SEEN_S, max(0.0, waits[len(waits) // 4])) if waits else SEEN_S
+    return min(MOST_SEEN_S, max(0.0, waits[len(waits) // 4])) if waits else SEEN_S

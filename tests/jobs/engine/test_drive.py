@@ -84,10 +84,10 @@ def test_a_result_that_cannot_be_booked_harms_only_its_own_step(scene, monkeypat
     create = settle.assets.create
     poor = Video.objects.get(position=2)
 
-    def break_off(step, files, now):
-        if step.video_id == poor.pk:
+    def break_off(made, now):
+        if any(step.video_id == poor.pk for step, _ in made):
             raise ValueError("what a mess")
-        create(step, files, now)
+        create(made, now)
 
     monkeypatch.setattr(settle.assets, "create", break_off)
     ended = (State.DONE, State.ATTENTION)

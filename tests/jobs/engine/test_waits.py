@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from jobs.engine.calls import Answer
 from jobs.engine.desk import Claim
 from jobs.engine.requests import Ticket
-from jobs.engine.waits import LOOK_EVERY, STAMPED, Waits
+from jobs.engine.waits import STAMPED, TRY_AGAIN, Waits
 from providers.exceptions import NotSent
 from providers.types import Capability, Request
 
@@ -58,7 +58,7 @@ def test_a_place_that_came_free_makes_no_other_provider_worth_a_try():
 def test_nothing_is_remembered_for_longer_than_until_the_next_look():
     waits = Waits()
     waits.claimed("one", Claim(again_at=NOW + timedelta(hours=1), full_lanes={1}), 5, NOW)
-    waits.forget_past(NOW + LOOK_EVERY)
+    waits.forget_past(NOW + TRY_AGAIN)
     assert waits.is_worth_a_try("one")
     assert waits.full_lanes() == set()
 
