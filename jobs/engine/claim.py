@@ -23,7 +23,6 @@ from .desk import Claim, Desk
 from .failpoints import failpoint
 from .rows import light
 
-AT_ONCE = 32  # steps read at first: more are rarely let in, but for the first claim of a batch
 STEP_FIELDS = (
     "id",
     "batch_id",
@@ -65,7 +64,7 @@ def claim(
     desk = Desk(provider, now, result, ahead_s)
     queue = _Queue(provider, list(desk.open_lanes), now, alone_only=alone_only)
     steps: list[Step] = []
-    most, at_once = 1 if alone_only else places, AT_ONCE
+    most, at_once = 1 if alone_only else places, desk.likely()
     while len(steps) < most and not desk.is_full():
         wanted = min(most - len(steps), at_once)
         found = queue.next(wanted)

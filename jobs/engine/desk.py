@@ -27,6 +27,7 @@ from .rows import JsonText, insert_rows
 
 LEASE_MARGIN_S = 30.0
 EARLY_SHARE = 0.6  # of how far ahead places are claimed: begun so early, one claim takes all that come close together
+FEW, MANY = 16, 256  # steps read at first, where few and where many may find room
 # What an attempt says before anything is known of it.
 NOTHING_YET = {
     "outcome": Attempt.Outcome.NONE.value,
@@ -174,6 +175,12 @@ class Desk:
     def is_full(self) -> bool:
         cap = self.provider.max_in_flight
         return cap is not None and self.in_flight.total() >= cap
+
+    def likely(self) -> int:
+        """About how many steps there is room for: so many are worth reading at first."""
+        requests = [meter.free for meter in self.meters if meter.quota.unit == Quota.Unit.REQUESTS]
+        differ = any(meter.quota.unit != Quota.Unit.REQUESTS for meter in self.meters)
+        return FEW if differ else max(FEW, sum(requests)) if requests else MANY
 
     def full_lanes(self) -> set[int]:
         """Where nothing can be claimed before a place comes free."""

@@ -64,6 +64,12 @@ class QuotaMeter:
         """So many wait for it that none of the others needs to be tried."""
         return self._may_wait <= 0
 
+    @property
+    def free(self) -> int:
+        """Of requests in a short window, now or soon; elsewhere what the whole window has."""
+        used = self.counts.used if isinstance(self.counts, Meter) else 0
+        return max(0, self.window.amount - used)
+
     def keep(self, units: dict[str, int], at: float) -> None:
         self._may_wait -= 1
         self.take(units, at + PATIENCE_SHARE * self.quota.window_s)

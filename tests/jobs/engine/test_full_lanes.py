@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from jobs.engine import drive as drive_module
+from jobs.engine import waits
 from jobs.models import Attempt, Step
 from jobs.states import State
 from providers.models import Lane
@@ -25,7 +26,7 @@ def test_a_lane_at_its_cap_is_not_asked_for_a_place_again_and_again(scene, monke
     Lane.objects.update(max_in_flight=2)
     scene.batch(*"abcdef", provider=provider)
     scene.drive_until(lambda: Step.objects.filter(state=State.RUNNING).count() == 2)
-    monkeypatch.setattr(drive_module, "LOOK_EVERY_S", 30.0)
+    monkeypatch.setattr(waits, "TRY_AGAIN", timedelta(seconds=30))
     drive = drive_module.Drive("generation", slice_s=60)
     scene.drives.append(drive)
     drive._begin()
