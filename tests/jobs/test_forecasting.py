@@ -133,7 +133,7 @@ def test_files_whose_check_was_not_measured_have_it_in_their_wait(batch):
 
 
 def test_the_wait_until_a_step_is_seen_is_measured_where_nothing_held_it(batch):
-    assert plain().pickup_s == 0.05
+    assert plain().pickup_s == 0.025
     now = timezone.now()
     for ago, waited in ((40, 0.1), (30, 0.2), (20, 60.0), (10, 90.0)):
         step = a_step(batch, stage="image", created_at=now - timedelta(seconds=ago + waited))
