@@ -1,7 +1,7 @@
 """B: jobs that are submitted and polled, five at once, 6 to 12 s, at true scale.
 
-What the vendor does with a sixth: it refuses it (429), or takes and queues it. All variants, runs and peers wait
-for nearly all of their time, so they go beside each other.
+What the vendor does with a sixth: it refuses it (429), or takes and queues it. The variants wait for nearly all of
+their time, so they go beside each other; more than these three would take each other's core.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import bounds
 from benchmarks.harness import engine, simulated
-from benchmarks.harness.measure import Job, load_average, middle, staggered
+from benchmarks.harness.measure import Job, in_groups, load_average, middle
 from benchmarks.harness.peer import run_peer
 from benchmarks.harness.web import called_back
 from benchmarks.peers.jobs import JOB_PEERS
@@ -47,10 +47,10 @@ VARIANTS = {
 
 def measure(runs: int) -> dict[str, Any]:
     """The value is the worst variant's median; polls a job have a limit of their own."""
-    jobs: list[Job] = [partial(engine_run, name, seed) for name in VARIANTS for seed in range(1, runs + 1)]
+    jobs: list[Job] = [partial(engine_run, name, seed) for seed in range(1, runs + 1) for name in VARIANTS]
     jobs += [partial(peer_run, name, 1) for name in JOB_PEERS]
-    done = staggered(jobs, apart_s=APART_S)
-    ours = {name: summary(done[n * runs : (n + 1) * runs]) for n, name in enumerate(VARIANTS)}
+    done = in_groups(jobs, len(VARIANTS), window_s=APART_S * len(VARIANTS))
+    ours = {name: summary(done[n : len(VARIANTS) * runs : len(VARIANTS)]) for n, name in enumerate(VARIANTS)}
     theirs = dict(zip(JOB_PEERS, done[len(VARIANTS) * runs :], strict=True))
     few_polls = all(ours[name]["polls_a_job"] <= variant.most_polls for name, variant in VARIANTS.items())
     value, refusals = max(each["ratio"] for each in ours.values()), sum(each["refusals"] for each in ours.values())

@@ -33,7 +33,7 @@ Run = dict[str, Any]
 
 
 def measure(runs: int) -> dict[str, Any]:
-    """About sixty calls a window: two runs beside each other, half a window apart, or they would take each other's core."""
+    """About sixty calls a window: two runs beside each other, half a window apart; more take each other's core."""
     jobs: list[Job] = [partial(engine_run, seed) for seed in range(1, runs + 1)]
     jobs += [partial(peer_run, name, 1) for name in PEERS]
     done = in_groups(jobs, AT_ONCE, window_s=WINDOW_S)
