@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 NEWS_EVERY_S = 0.05  # looks for what other processes have done, while there is work …
 LOOK_EVERY_S = 0.5  # … and while there has been none for so long:
 QUIET_S = 10.0
+SUSPECTS_EVERY_S = 2.0  # for steps that once ended their process, among all that are idle; as often as any are freed
 AHEAD_S = 1.0  # places are claimed so long before their moment: threads and connections are ready by then
 ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
 AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
@@ -190,7 +191,7 @@ class Drive:
 
     def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
         """While there are none it is enough to look now and then: nobody else may take them up beside others."""
-        if self.suspects or monotonic() - self._looked > LOOK_EVERY_S:
+        if self.suspects or monotonic() - self._looked > SUSPECTS_EVERY_S:
             self._looked = monotonic()
             self.suspects = self._suspects(now)
         return self.suspects

@@ -16,18 +16,21 @@ from .content import Batch, Scene, Video
 
 
 class Step(models.Model):
-    """One piece of work. Never reopened once DONE: a new try is a new round."""
+    """One piece of work. Never reopened once DONE: a new try is a new round.
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="steps")
+    Each move writes into every index of it, so there are few: foreign keys that no question begins with have none.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="steps", db_index=False)
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="steps")
     scene = models.ForeignKey(Scene, on_delete=models.CASCADE, null=True, related_name="steps")
     stage = models.CharField(max_length=20, choices=Stage)
     round = models.PositiveIntegerField(default=1)  # the version it will make
     wanted = models.CharField(max_length=64)  # SHA-256 of what is wanted
     want = models.JSONField()  # what is wanted, in full: the request is built from it alone
-    lane = models.ForeignKey(Lane, on_delete=models.PROTECT, related_name="steps")
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps")
-    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True)
+    lane = models.ForeignKey(Lane, on_delete=models.PROTECT, related_name="steps", db_index=False)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps", db_index=False)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, db_index=False)
     gate = models.BigIntegerField(default=0)
     rank = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.READY)
@@ -55,7 +58,7 @@ class Step(models.Model):
         ]
         indexes: ClassVar = [
             # Plain, not partial: SQLite does not use a partial index for a condition with bound parameters.
-            models.Index(fields=["state", "provider", "batch", "rank"], name="step_by_rank"),
+            models.Index(fields=["state", "provider", "batch", "rank", "id"], name="step_by_rank"),
             models.Index(fields=["state", "not_before"], name="step_by_time"),
             models.Index(fields=["batch", "stage", "state"]),
         ]
@@ -76,11 +79,11 @@ class Attempt(models.Model):
         ADOPTED = "adopted", "Found again"
         GIVEN_UP = "given_up", "Given up"
 
-    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts")
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts", db_index=False)
     no = models.PositiveSmallIntegerField()
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT)
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, db_index=False)
     lane = models.ForeignKey(Lane, on_delete=models.PROTECT)
-    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, db_index=False)
     capability = models.CharField(max_length=20, choices=CAPABILITIES)
     tag = models.CharField(max_length=40, unique=True)
     request_hash = models.CharField(max_length=64)
@@ -88,7 +91,7 @@ class Attempt(models.Model):
     images = models.PositiveIntegerField(default=0)
     tokens = models.PositiveIntegerField(default=0)
     characters = models.PositiveIntegerField(default=0)
-    price = models.ForeignKey(Price, on_delete=models.PROTECT)
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, db_index=False)
     reserved_micro = models.BigIntegerField(default=0)
     sent_at = models.DateTimeField()  # the intent
     on_wire_at = models.DateTimeField(null=True)  # the first byte
