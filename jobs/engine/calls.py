@@ -182,7 +182,10 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
         except downloads.DownloadError as error:
             if not error.expired or not ticket.external_id:
                 raise
-            again = adapter.poll(ticket.external_id)
+            try:
+                again = adapter.poll(ticket.external_id)
+            except NotImplementedError:  # it answers at once and cannot be asked again
+                raise error from None
             if isinstance(again, Failed):
                 message = f"{adapter.label} had finished it, then took it back: {again.reason}"
                 return {"error": downloads.DownloadError(message), "failed": again}

@@ -36,13 +36,13 @@ def is_keyed(ticket: Ticket) -> bool:
 
 @atomically
 def settle_found(answers: Sequence[Answer], now: datetime) -> None:
-    """What the vendors said about jobs whose submit was never answered."""
+    """What the vendors said about jobs whose submit was never answered. Of two about one, that which found it."""
     alike.lock_vendors(answers)
     ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.UNKNOWN)
     wanted = [a.ticket.attempt_id for a in answers]
     attempts = Attempt.objects.select_related("lane", "price", "provider").in_bulk(wanted)
-    for answer in answers:
-        step = ours.get(answer.ticket.step_id)
+    for answer in sorted(answers, key=lambda answer: not (answer.accepted_id or answer.files or answer.links)):
+        step = ours.pop(answer.ticket.step_id, None)
         if step is None:
             continue
         attempt = attempts[answer.ticket.attempt_id]

@@ -78,8 +78,8 @@ class Storm:
         control.pause(Batch.objects.get(), since)
 
         def resume() -> None:
+            self.pauses.append((Batch.objects.get().pk, since, weather.now()))  # from the next line on calls leave
             control.resume(Batch.objects.get())
-            self.pauses.append((Batch.objects.get().pk, since, weather.now()))
 
         self._after(for_s, resume)
 
