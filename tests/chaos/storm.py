@@ -121,7 +121,12 @@ class Storm:
     def _vendor(self, for_s: float) -> None:
         """It is killed, and comes back on the same port with the same books."""
         self.simulator.kill()
-        self._after(for_s, self.simulator.start)
+
+        def come_back() -> None:
+            if not self.simulator.is_running:  # it may have been killed twice meanwhile
+                self.simulator.start()
+
+        self._after(for_s, come_back)
 
     def _hooks(self) -> None:
         """Signed webhooks, doubled, about jobs that run on and about one that nobody knows: hints, and no more."""

@@ -42,6 +42,10 @@ class Simulator:
         self.url, self.pid = str(said["url"]), int(said["pid"])
         self.port = urlsplit(self.url).port or 0
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait(10)
