@@ -10,12 +10,22 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from django.db.backends.signals import connection_created
+
 import tests.chaos.preload  # noqa: F401
 from tests.chaos import ground, matrix, plan
 from tests.chaos.trial import Result, Trial
 
 
+def wait_for_no_lock_for_ever(connection: Any, **kwargs: Any) -> None:
+    """Who holds it may have been stopped by us, and goes on only when we say so. In this process alone."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout TO '2s'")
+
+
 def main() -> None:
+    connection_created.connect(wait_for_no_lock_for_ever)
     root = Path(tempfile.mkdtemp(prefix="vidbatch-chaos-"))
     kept = False
     try:
