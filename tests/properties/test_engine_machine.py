@@ -295,7 +295,7 @@ def world(db, monkeypatch, tmp_path, settings):
     monkeypatch.setattr(calls, "sleep", lambda seconds: clock.pass_s(max(seconds, 0.001)))
     monkeypatch.setattr(calls, "_refused", {})
     monkeypatch.setattr(downloads, "store", _store_of(Engine.vendors, downloads.store))
-    monkeypatch.setattr(drive, "LOOK_EVERY_S", -1.0)
+    monkeypatch.setattr(drive, "SUSPECTS_EVERY_S", -1.0)
     monkeypatch.setattr(housekeeping, "RECOVER_EVERY_S", -1.0)
     monkeypatch.setattr(housekeeping, "close_old_connections", lambda: None)  # an example is one transaction
     history.install()

@@ -202,6 +202,7 @@ def test_when_webhooks_come_again_they_are_trusted_again(hooked):
 def test_a_drive_that_naps_sees_one_soon(hooked, monkeypatch):
     a_running_step(hooked)
     monkeypatch.setattr(drive_module, "LOOK_EVERY_S", 30.0)
+    monkeypatch.setattr(drive_module, "NEWS_EVERY_S", 30.0)
     drive = drive_module.Drive("generation", slice_s=60)
     hooked.drives.append(drive)
     gather, job = Pool.gather, Attempt.objects.get().external_id

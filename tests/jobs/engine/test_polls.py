@@ -104,6 +104,7 @@ def test_a_list_that_fails_is_asked_again(scene, fault):
 
 def test_a_place_that_came_free_is_taken_at_once(scene, monkeypatch):
     monkeypatch.setattr(drive_module, "LOOK_EVERY_S", 20.0)
+    monkeypatch.setattr(drive_module, "NEWS_EVERY_S", 20.0)
     provider = scene.vendor("jobs", latency_s=[0.5, 0.5], concurrency=1)
     Lane.objects.update(max_in_flight=1)
     scene.batch("a", "b", provider=provider)
