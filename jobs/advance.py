@@ -70,7 +70,7 @@ class _Market:
     def __init__(self) -> None:
         lanes = list(Lane.objects.order_by("pk"))
         self.offers: list[OfferFacts] = []
-        for offer in Offer.objects.filter(enabled=True, provider__enabled=True).order_by("pk"):
+        for offer in Offer.objects.usable():
             fitting = [
                 lane
                 for lane in lanes
@@ -87,11 +87,16 @@ class _Market:
                         name=offer.name,
                         label=offer.label,
                         lengths=tuple(sorted(offer.lengths)),
+                        takes=offer.takes,
                     )
                 )
 
-    def choose(self, stage: str, settings: BatchSettings) -> OfferFacts | None:
-        return choose(stage, settings.offers, self.offers)
+    def choose(self, stage: str, settings: BatchSettings, *, hero: bool = False) -> OfferFacts | None:
+        return choose(stage, settings.offers, self.offers, hero=hero)
+
+    def lengths(self, settings: BatchSettings, *, hero: bool) -> tuple[int, ...]:
+        offer = self.choose(Stage.CLIP, settings, hero=hero)
+        return offer.lengths if offer else ()
 
 
 def offers_on_sale() -> list[OfferFacts]:
@@ -143,7 +148,6 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
     facts = {}
     for video in videos:
         settings = video.effective_settings()
-        clip_offer = market.choose(Stage.CLIP, settings)
         facts[video.pk] = VideoFacts(
             position=video.position,
             topic=video.topic,
@@ -155,7 +159,8 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
             shelf=shelf[video.pk],
             open_steps=open_steps[video.pk],
             rounds=rounds[video.pk],
-            clip_lengths=clip_offer.lengths if clip_offer else (),
+            clip_lengths=market.lengths(settings, hero=False),
+            hero_lengths=market.lengths(settings, hero=True),
             script_released=video.script_released_at is not None,
             render_released=video.render_released_at is not None,
         )
@@ -168,8 +173,9 @@ def _insert(
     """Inserts what is new; returns, by video, the stage that no enabled provider can do."""
     rows, unsold = [], {}
     for video in videos:
+        heroes = {scene.id for scene in facts[video.pk].scenes if scene.hero}
         for spec in plans[video.pk].new:
-            offer = market.choose(spec.stage, facts[video.pk].settings)
+            offer = market.choose(spec.stage, facts[video.pk].settings, hero=spec.scene_id in heroes)
             if offer is None:
                 unsold[video.pk] = spec.stage
             else:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from jobs import strategies
 from jobs.advance import AT_ONCE, advance
 from jobs.models import Batch, Budget, Project, Video
+from jobs.offers import check_launch
 from jobs.queries.forecasting import keep_forecast
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.transactions import atomically
@@ -31,8 +32,12 @@ def create_batch(
     cap_micro: int | None = None,
     now: datetime | None = None,
 ) -> Batch:
-    """The batch with its videos and their first steps. The same token again gives the same batch, nothing new."""
+    """The batch with its videos and their first steps. The same token again gives the same batch, nothing new.
+
+    Raises LaunchRefused when it names models that cannot be used.
+    """
     now = now or timezone.now()
+    check_launch(settings, now.date())
     batch, is_new = Batch.objects.get_or_create(
         token=token or secrets.token_urlsafe(24),
         defaults={

@@ -136,8 +136,8 @@ def _entry(move: Move, now: datetime) -> tuple[object, ...]:
     )
 
 
-def reserved(attempt: Charged, batch: Batch) -> Move:
-    return Move(kind=Kind.RESERVE, attempt=attempt, batch=batch, reserved_micro=attempt.reserved_micro)
+def reserved(attempt: Charged, batch: Batch, note: str = "") -> Move:
+    return Move(kind=Kind.RESERVE, attempt=attempt, batch=batch, reserved_micro=attempt.reserved_micro, note=note)
 
 
 def released(attempt: Charged, batch: Batch) -> Move:

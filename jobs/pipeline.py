@@ -68,6 +68,7 @@ class VideoFacts:
     )  # usable older ones, by what they stand for
     rounds: Mapping[Slot, int] = field(default_factory=dict)  # the highest so far
     clip_lengths: tuple[int, ...] = ()  # that the clip offer sells, ascending; () = any
+    hero_lengths: tuple[int, ...] = ()  # … and that of hero scenes
     script_released: bool = False
     render_released: bool = False
 
@@ -263,18 +264,20 @@ class _Walk:
             "width": width,
             "height": height,
             "seed": seed_from(s.seed, self.facts.topic, scene.visual_prompt),
+            **({"takes": s.takes} if s.takes > 1 else {}),
             **self._flaw(Stage.IMAGE, scene),
         }
 
     def clip(self, scene: SceneFacts, *, image: AssetFacts, voice: AssetFacts) -> Want:
         width, height = self.settings.size
+        lengths = self.facts.hero_lengths if scene.hero else self.facts.clip_lengths
         return {
             "prompt": scene.visual_prompt,
             "width": width,
             "height": height,
             "fps": self.settings.fps,
             # The length, not the voice: a new voice that still fits leaves the clip as it is.
-            "seconds": length_for(voice.seconds + self.settings.crossfade_s, self.facts.clip_lengths),
+            "seconds": length_for(voice.seconds + self.settings.crossfade_s, lengths),
             "seed": seed_from(self.settings.seed, image.sha256),
             "inputs": [image.as_input("image")],
         }

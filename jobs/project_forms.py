@@ -6,10 +6,12 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import get_language_info
 
 from jobs.intake.rules import SCENES, SECONDS
+from jobs.model_fields import PLACES, ROWS, fields_for, offers_of
 from jobs.models import Project
 from jobs.voice_preview import offered_voices
 from qc.models import Profile
@@ -17,6 +19,7 @@ from qc.models import Profile
 TRIES = [(n, f"{n}" if n else "None: flag it at once") for n in range(4)]
 DEFAULT_NAMES = (
     "scenes", "seconds", "auto_retries", "moderation", "script_gate", "render_gate", "burn_captions",
+    "takes", "failover", "declined_elsewhere",
 )  # fmt: skip
 
 
@@ -42,6 +45,22 @@ class ProjectForm(forms.ModelForm[Project]):
         required=False, label="Captions in the picture", help_text="Caption files are made in any case."
     )
 
+    takes = forms.IntegerField(
+        min_value=1,
+        max_value=10,
+        required=False,
+        label="Candidates for each picture",
+        help_text="Where one request of the model gives several: the best by its checks goes on, the others stay.",
+    )
+    failover = forms.BooleanField(
+        required=False, label="The next model takes over", help_text="When the one before it is stopped for long."
+    )
+    declined_elsewhere = forms.BooleanField(
+        required=False,
+        label="What one vendor declines may go to the next",
+        help_text="Otherwise a person decides about content that was declined.",
+    )
+
     class Meta:
         model = Project
         fields = ("name", "style", "aspect_ratio", "short_side", "language", "voice")
@@ -61,6 +80,12 @@ class ProjectForm(forms.ModelForm[Project]):
             *((language_name(code), voices[code]) for code in known if code in voices),
         ]
         self.voices = voices
+        for name, field in fields_for(now, timezone.now().date()):
+            self.fields[name] = field
+
+    def model_rows(self) -> list[list[forms.BoundField]]:
+        """One row a stage: the model, and those that take over."""
+        return [[self[f"{name}_{place}"] for place in PLACES] for name, _, _ in ROWS]
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -80,11 +105,15 @@ class ProjectForm(forms.ModelForm[Project]):
             self.add_error("language", "No provider that is switched on speaks this language.")
         return values
 
+    def clean_takes(self) -> int:
+        return self.cleaned_data["takes"] or 1
+
     def save(self, commit: bool = True) -> Project:
         project = super().save(commit=False)
         project.slug = slugify(project.name)[:100]
         # What else stands in there, e.g. the sample's planted flaws, stays.
-        project.defaults = {**project.defaults, **{name: self.cleaned_data[name] for name in DEFAULT_NAMES}}
+        own = {name: self.cleaned_data[name] for name in DEFAULT_NAMES}
+        project.defaults = {**project.defaults, **own, "offers": offers_of(self.cleaned_data)}
         if project.profile_id is None:
             project.profile = Profile.objects.order_by("pk").first() or Profile.objects.create(name="default")
         if commit:

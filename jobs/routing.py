@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from providers.types import Capability
@@ -29,10 +29,24 @@ class OfferFacts:
     name: str
     label: str = ""
     lengths: tuple[int, ...] = ()
+    takes: int = 1
 
 
-def choose(stage: str, chosen: Mapping[str, int], offers: Iterable[OfferFacts]) -> OfferFacts | None:
-    """The offer chosen for the stage, else the first that can do it; None when nobody can."""
-    able = [offer for offer in offers if offer.capability == CAPABILITY_OF[stage]]
-    wish = chosen.get(stage)
-    return next((offer for offer in able if offer.id == wish), able[0] if able else None)
+Chosen = Mapping[str, int | Sequence[int]]  # stage -> offers, the dearest wish first; "clip:hero" for hero scenes
+
+
+def wishes(stage: str, chosen: Chosen, *, hero: bool = False) -> tuple[int, ...]:
+    """The offers that were chosen for the stage, in order; those of hero scenes where there are some."""
+    wish = chosen.get(f"{stage}:hero") if hero else None
+    wish = wish or chosen.get(stage) or ()
+    return (wish,) if isinstance(wish, int) else tuple(wish)
+
+
+def choose(stage: str, chosen: Chosen, offers: Iterable[OfferFacts], *, hero: bool = False) -> OfferFacts | None:
+    """The first of those chosen that can be used; where none was chosen, the first that can do it; None: nobody can.
+
+    Nothing that nobody chose stands in for what was chosen: it would be of another kind.
+    """
+    able = {offer.id: offer for offer in offers if offer.capability == CAPABILITY_OF[stage]}
+    wished = wishes(stage, chosen, hero=hero)
+    return next((able[wish] for wish in wished or able if wish in able), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -28,12 +28,16 @@ class BatchSettings:
     moderation: bool = False
     script_gate: bool = False  # "let me read the scripts first"
     render_gate: bool = False  # release before render
+    takes: int = 1  # candidates for each picture, where one request of the vendor gives several; the best goes on
     auto_retries: int = 1  # new tries by itself when a check fails
     crossfade_s: float = 0.0
     burn_captions: bool = False
     overlay_text: str = ""
     seed: int = 1
-    offers: Mapping[str, int] = field(default_factory=dict)  # stage -> Offer id, where one was chosen
+    # stage -> Offer ids in the order of preference, where some were chosen; "clip:hero" is for hero scenes
+    offers: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
+    failover: bool = False  # the next offer takes over where the lane of one is stopped for long
+    declined_elsewhere: bool = False  # what one vendor declines for its content may go to the next
     flaws: Mapping[str, str] = field(default_factory=dict)  # "video:stage:scene" -> flaw, planted in the sample project
     version: int = VERSION
 

@@ -55,6 +55,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("assets/<int:pk>/choose/", scenes.asset_choose, name="asset_choose"),
     path("steps/<int:pk>/try-again/", videos.step_try_again, name="step_try_again"),
     path("media/<int:pk>/<str:name>", media.media_file, name="media_file"),
+    path("files/<str:token>/<str:name>", media.public_file, name="public_file"),
     path("thumbnails/<int:pk>/", media.media_thumbnail, name="media_thumbnail"),
     # review
     path("review/", review.review_queue, name="review_queue"),

@@ -63,8 +63,7 @@ def _local_offer(language: str, voice: str) -> Offer:
 
 
 def _offers() -> QuerySet[Offer]:
-    kept = Offer.objects.filter(capability=Capability.VOICEOVER, enabled=True, provider__enabled=True)
-    return kept.order_by("pk")
+    return Offer.objects.usable().filter(capability=Capability.VOICEOVER)
 
 
 def _speak(offer: Offer, *, text: str, language: str, voice: str, path: Path) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.views.decorators.http import require_POST
 
+from . import credentials, registry, sync, trying
 from .models import NOTHING, Lane, Offer, Price, Provider, Quota
 
 SPANS: dict[float, str] = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
@@ -25,10 +31,64 @@ class Kept(admin.ModelAdmin[Any]):
 
 @admin.register(Provider)
 class ProviderAdmin(Kept):
-    list_display = ("label", "slug", "enabled", "paused", "max_in_flight", "paused_until", "pause_reason")
+    list_display = (
+        "label", "key", "last_success", "enabled", "paused", "max_in_flight", "paused_until", "pause_reason",
+    )  # fmt: skip
     list_editable = ("enabled", "paused", "max_in_flight")
-    fields = ("slug", "label", "enabled", "paused", "pause_reason", "max_in_flight", "options")
-    readonly_fields = ("slug",)
+    fields = (
+        "slug", "label", "notice", "key", "last_success", "last_try", "enabled", "paused", "pause_reason",
+        "max_in_flight", "options", "differences",
+    )  # fmt: skip
+    readonly_fields = ("slug", "notice", "key", "last_success", "last_try", "differences")
+
+    @admin.display(description="key")
+    def key(self, provider: Provider) -> str:
+        """Set or not, never what it is."""
+        adapter = registry.all_adapters().get(provider.slug)
+        if adapter is None:
+            return "no adapter of this name"
+        if adapter.local or not adapter.key_env:
+            return "needs none"
+        return f"{adapter.key_env} is {'set' if credentials.key_of(adapter) else 'not set'}"
+
+    @admin.display(description="last success")
+    def last_success(self, provider: Provider) -> str:
+        """Of a call, or of a try."""
+        calls = provider.attempt_set.filter(outcome="accepted", ended_at__isnull=False)
+        called = calls.order_by("-sent_at").values_list("sent_at", flat=True).first()
+        at = max((moment for moment in (called, provider.worked_at) if moment), default=None)
+        return f"{timezone.localtime(at):%d %b %Y %H:%M}" if at else "–"
+
+    @admin.display(description="last try")
+    def last_try(self, provider: Provider) -> str:
+        at = provider.tried_at
+        return f"{timezone.localtime(at):%d %b %Y %H:%M}: {provider.tried_note}" if at else "–"
+
+    def get_urls(self) -> list[Any]:
+        account = self.admin_site.admin_view(require_POST(self.account))
+        return [path("<int:pk>/account/", account, name="providers_provider_account"), *super().get_urls()]
+
+    def account(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Behind the button "Try the key": a call that costs nothing."""
+        provider = get_object_or_404(Provider, pk=pk)
+        if not self.has_change_permission(request, provider):
+            raise PermissionDenied
+        try:
+            trial = trying.look_at_account(provider.slug)
+            (messages.success if trial.ok else messages.error)(request, f"{provider}: {trial.said}")
+        except trying.CannotTry as why:
+            messages.warning(request, str(why))
+        return redirect("admin:providers_provider_change", pk)
+
+    @admin.display(description="notice")
+    def notice(self, provider: Provider) -> str:
+        adapter = registry.all_adapters().get(provider.slug)
+        return adapter.off_because if adapter and adapter.off_because else "–"
+
+    @admin.display(description="differs from the catalogue")
+    def differences(self, provider: Provider) -> str:
+        lines = [(str(difference),) for difference in sync.differences(provider)]
+        return format_html_join("", "<p>{}</p>", lines) or "–"
 
     def save_model(self, request: HttpRequest, obj: Provider, form: object, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -41,7 +101,7 @@ class ProviderAdmin(Kept):
 
 @admin.register(Offer)
 class OfferAdmin(Kept):
-    list_display = ("label", "provider", "capability", "name", "enabled", "retires_on", "successor")
+    list_display = ("label", "provider", "capability", "name", "tier", "takes", "enabled", "retires_on", "successor")
     list_editable = ("enabled", "retires_on", "successor")
     list_filter = ("provider", "capability")
     list_select_related = ("provider", "successor__provider")
@@ -147,9 +207,15 @@ class PriceAdmin(admin.ModelAdmin[Price]):
     list_editable: ClassVar[tuple[str, ...]] = ("micro", "per", "unit")
     list_filter = ("provider", "capability")
     list_select_related = ("provider", "offer__provider")
-    fields = ("provider", "capability", "offer", "micro", "per", "unit", "valid_from")
+    fields = ("provider", "capability", "offer", "micro", "per", "unit", "beside", "valid_from")
 
     @admin.display(description="means")
     def in_words(self, price: Price) -> str:
-        many = price.unit if price.per == 1 else f"{price.per:,} {price.unit}"
-        return f"${price.micro / 10**6:,.4f} for {'each of the ' if price.per == 1 else ''}{many}"
+        rates = {price.unit: price.micro, **price.beside}
+        return ", ".join(_rate(unit, micro, price.per) for unit, micro in rates.items())
+
+
+def _rate(unit: str, micro: int, per: int) -> str:
+    unit = unit.replace("_", " ")
+    many = unit if per == 1 else f"{per:,} {unit}"
+    return f"${micro / 10**6:,.4f} for {'each of the ' if per == 1 else ''}{many}"

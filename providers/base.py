@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from json import loads
 from math import ceil
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from . import headers as said
+from .answers import Said
 from .exceptions import BadSignature, CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from .offer_spec import OfferSpec
+from .pricing import most_units
 from .types import (
     Accepted,
     Capability,
@@ -28,10 +34,37 @@ if TYPE_CHECKING:
     import requests
 
 CONNECT_TIMEOUT_S = 5.0
+MOST_BYTES = 64 * 2**20  # of an answer; ten pictures in base64 are 30 MB
+BLOCK_BYTES = 2**16
 
 
 def _nothing() -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer."""
+
+    status_code: int
+    headers: Mapping[str, str]  # names in any case
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    @property
+    def detail(self) -> str:
+        """For the log."""
+        return f"{self.status_code} {self.content[:2000].decode('utf-8', 'replace')}"
+
+    def said(self, label: str) -> Said:
+        """Its JSON; {} where it is none, as in the answers of proxies."""
+        try:
+            return Said(label, loads(self.content))
+        except (ValueError, RecursionError):
+            return Said(label, {})
 
 
 class Adapter:
@@ -50,16 +83,22 @@ class Adapter:
     deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
     calls_back: ClassVar[bool] = False  # sends webhooks: to request.callback_url, or to where its console says
     webhook_secret_env: ClassVar[str] = ""  # the variable with the secret of their signature; "" when there is none
+    signs_publicly: ClassVar[bool] = False  # signs with keys that it publishes: read_webhook needs no secret of ours
     queues_ahead: ClassVar[int] = 0  # jobs beyond a lane's cap that the vendor keeps waiting itself, refusing none
     can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
     token_slack: ClassVar[float] = 0.3  # by what share the vendor may count more input than a quarter of its characters
     usual_s: ClassVar[Mapping[Capability, tuple[float, float]]] = {}  # a job takes from … to …, until it is learned
+    least_poll_s: ClassVar[float] = 0.0  # no job may be asked about more often than this
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up
     local: ClassVar[bool] = False  # works on this machine, by processes of ours that may be ended at will
     tagged: ClassVar[bool] = True  # the vendor keeps our tag; else `fingerprint_of` tells its jobs apart
     list_lag_s: ClassVar[float] = 0.0  # how long its listing may lag behind, where that is more than usual
     where_to_look: ClassVar[str] = ""  # for a person: the page of the account that shows what was made
     output_hosts: ClassVar[tuple[str, ...]] = ()  # hosts, besides base_url's own, that result links may name
+    public_inputs: ClassVar[bool] = False  # files go along as addresses that the vendor fetches: InputFile.url is set
+    off_because: ClassVar[str] = ""  # why it is off until an admin turns it on: a notice for them; "": it is on
+    own_servers: ClassVar[bool] = False  # a server of one's own at another address needs no key
+    needs_key: ClassVar[bool] = True  # remote, and still usable without a key, where False: servers of one's own
 
     def __init__(
         self,
@@ -90,7 +129,7 @@ class Adapter:
             self._workdir, self.has_workdir = folder, True
         return folder
 
-    def submit(self, request: Request) -> Accepted | Finished:
+    def submit(self, request: Request) -> Accepted | Finished | Failed:
         raise NotImplementedError
 
     def poll(self, external_id: str) -> Running | Finished | Failed:
@@ -115,6 +154,10 @@ class Adapter:
 
     def cancel(self, external_id: str) -> None:
         """End a remote job where the vendor can; raises when it cannot."""
+        raise NotImplementedError
+
+    def account(self) -> str:
+        """Asks for something that costs nothing and needs the key; a sentence with what is left. Optional."""
         raise NotImplementedError
 
     @classmethod
@@ -143,6 +186,12 @@ class Adapter:
         return ceil(len(request.prompt) / 4 * (1 + cls.token_slack)) + cls.output_tokens_of(request)
 
     @classmethod
+    def most_units(cls, request: Request) -> dict[str, int]:
+        """The most units a request can be billed for: {"images": 4}, {"credits": 50}, {"output_tokens": 1500} …"""
+        tokens = cls.most_tokens(request)
+        return most_units(request) | ({"tokens": tokens} if tokens else {})
+
+    @classmethod
     def counted_tokens(cls, request: Request, units: Mapping[str, int], reserved: int) -> int:
         """How many tokens the vendor counts against its window for a call that has ended.
 
@@ -166,13 +215,27 @@ class Adapter:
 
     def call(self, method: str, path: str, *, timeout_s: float = 60.0, paid: bool = False, **kwargs: Any) -> Any:
         """One HTTP request to the vendor, its JSON answer. `paid` marks a submit: an unclear end is then Unknown."""
+        answer = self.send(method, path, timeout_s=timeout_s, paid=paid, **kwargs)
+        try:
+            return loads(answer.content)
+        except (ValueError, RecursionError) as error:
+            raise Unknown(f"{self.label} answered something unreadable.", detail=answer.detail) from error
+
+    def read(self, method: str, path: str, **kwargs: Any) -> Said:
+        """As call; the answer is to be read with care."""
+        return Said(self.label, self.call(method, path, **kwargs))
+
+    def send(self, method: str, path: str, *, timeout_s: float = 60.0, paid: bool = False, **kwargs: Any) -> HttpAnswer:
+        """One HTTP request to the vendor, its whole answer; a status from 300 on raises. `path` may be an address of
+        its own, where the vendor gave it: then only on the vendor's own host."""
         import requests  # 12 MB, which the children that draw load this module without
 
         from . import wire
 
         session = self.session or wire.session()
         headers = {**self.headers(), **kwargs.pop("headers", {})}
-        url = self.url + path
+        url = self.address(path)
+        until = monotonic() + timeout_s
         try:
             with wire.announced(session, url, self.on_wire if paid else _nothing):
                 response = session.request(
@@ -180,9 +243,11 @@ class Adapter:
                     url,
                     timeout=(CONNECT_TIMEOUT_S, timeout_s),
                     allow_redirects=False,
+                    stream=True,
                     headers=headers,
                     **kwargs,
                 )
+            answer = HttpAnswer(response.status_code, response.headers, self._content(response, until))
         except requests.exceptions.ConnectTimeout as error:
             raise NotSent(f"{self.label} could not be reached.", detail=_plain(error)) from error
         except requests.exceptions.ConnectionError as error:
@@ -191,18 +256,39 @@ class Adapter:
             raise Unknown(f"{self.label} broke off before answering.", detail=_plain(error)) from error
         except requests.exceptions.RequestException as error:
             raise Unknown(f"{self.label} did not answer in time.", detail=_plain(error)) from error
-        self.limits, self.nonsense = self.limits_in(response.headers)
-        if response.status_code >= 300:
-            raise self.error_of(response)
-        try:
-            return response.json()
-        except ValueError as error:
-            detail = f"{response.status_code} {response.text[:2000]}"
-            raise Unknown(f"{self.label} answered something unreadable.", detail=detail) from error
+        self.limits, self.nonsense = self.limits_in(answer.headers)
+        if answer.status_code >= 300:
+            raise self.error_of(answer)
+        return answer
 
-    def error_of(self, response: requests.Response) -> CallError:
+    def address(self, path: str) -> str:
+        """`path` on the vendor's host; a whole address of another host is refused, as the key would go there."""
+        if not path.startswith(("http://", "https://")):
+            return self.url + path
+        if urlsplit(path)[:2] != urlsplit(self.url)[:2]:
+            raise Unknown(f"{self.label} named an address of somebody else.", detail=path)
+        return path
+
+    def _content(self, response: requests.Response, until: float) -> bytes:
+        """As it comes, not block by block: one that drips would fill its first block for hours."""
+        import urllib3
+
+        blocks, size = [], 0
+        try:
+            while block := response.raw.read1(BLOCK_BYTES, decode_content=True):
+                blocks.append(block)
+                size += len(block)
+                if size > MOST_BYTES or monotonic() > until:
+                    response.close()
+                    why = f"more than {MOST_BYTES // 2**20} MB" if size > MOST_BYTES else "without coming to an end"
+                    raise Unknown(f"{self.label} answered {why}.", http_status=response.status_code)
+        except urllib3.exceptions.HTTPError as error:
+            raise Unknown(f"{self.label} broke off before the end of its answer.", detail=_plain(error)) from error
+        return b"".join(blocks)
+
+    def error_of(self, response: HttpAnswer) -> CallError:
         """The default table; an adapter overrides single statuses where its vendor documents them."""
-        status, detail = response.status_code, f"{response.status_code} {response.text[:2000]}"
+        status, detail = response.status_code, response.detail
         if status == 429:
             return RateLimited(
                 f"{self.label} asks us to slow down.", retry_after_s=retry_after(response), detail=detail
@@ -216,7 +302,7 @@ class Adapter:
         return Unknown(f"{self.label} failed with status {status}.", detail=detail, http_status=status)
 
 
-def retry_after(response: requests.Response) -> float | None:
+def retry_after(response: HttpAnswer | requests.Response) -> float | None:
     """Seconds to wait, None when the vendor says nothing usable."""
     return said.retry_after(response.headers, response.text)
 

@@ -15,6 +15,12 @@ def key_of(adapter: type[Adapter]) -> str:
     return _secret(adapter.key_env)
 
 
+def is_set(adapter: type[Adapter]) -> bool:
+    """Whether it can be used: its key is there, or it needs none."""
+    is_own = adapter.own_servers and url_of(adapter) != adapter.base_url
+    return adapter.local or not (adapter.key_env and adapter.needs_key) or is_own or bool(key_of(adapter))
+
+
 def webhook_secrets_of(adapter: type[Adapter]) -> list[str]:
     """The secrets of its webhooks, the old and the new one while they are changed: with a space in between."""
     return _secret(adapter.webhook_secret_env).split()

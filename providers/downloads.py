@@ -92,8 +92,12 @@ def store(
     pace: Pace | None = None,
     speed: Speed | None = None,
     passing: Callable[[str], None] = _unwatched,
+    reshape: Callable[[bytes], bytes | None] | None = None,
 ) -> StoredFile:
-    """Raises DownloadError or DiskFull and then leaves nothing behind. A file of ours (`output.path`) is used up."""
+    """Raises DownloadError or DiskFull and then leaves nothing behind. A file of ours (`output.path`) is used up.
+
+    What `reshape` makes of the content is stored in its place; None: nothing else.
+    """
     own_host = (urlsplit(base_url).hostname or "",) if base_url else ()
     source = _Source(
         allowed=adapter_host_allow + own_host,
@@ -107,6 +111,8 @@ def store(
     with _room_watched(), _temp_file(media_root) as temp:
         _guard_room(media_root, min_free_bytes)
         _fill(temp, output, source)
+        if reshape is not None and (other := reshape(temp.read_bytes())) is not None:
+            temp.write_bytes(other)
         return _publish(temp, media_root, output.media_type, max_bytes, passing)
 
 

@@ -14,7 +14,7 @@ from math import sqrt
 
 Use = tuple[float, int]  # (moment, units)
 
-GUARD_SHARE = 0.005  # of the window
+GUARD_SHARE = 0.004  # of the window
 STRICT_SHARE = 0.03  # of the window, where one refusal costs dearly
 LEAST_GUARD_S = 0.02  # what lies between our look at the clock and the byte
 LONG_S = 600.0  # longer windows are counted by the hour, from the moment of the claim

@@ -9,9 +9,10 @@ from typing import ClassVar
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
+from . import credentials, registry
 from .limits import LONG_S
 from .types import Capability
 
@@ -21,7 +22,16 @@ TWICE = "There is a quota for the same calls, unit and window already. Change th
 CAPABILITIES = [(capability.value, capability.value.capitalize()) for capability in Capability]
 
 
-class Provider(models.Model):
+class FromCatalogue(models.Model):
+    """A row that may have been made of the catalogue: what that said last (providers/sync.py)."""
+
+    catalogue = models.JSONField(default=dict, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class Provider(FromCatalogue):
     """One vendor account. Its adapter is found by `slug`; its key is in the environment, never here."""
 
     slug = models.SlugField(unique=True)
@@ -37,6 +47,11 @@ class Provider(models.Model):
         default=dict, blank=True, help_text='Passed to the adapter, e.g. {"slow_s": 5} makes the studio slow.'
     )
 
+    tried_at = models.DateTimeField(null=True, editable=False)  # by try_provider, or the button in the admin
+    tried_note = models.CharField(max_length=300, blank=True, editable=False)
+    worked_at = models.DateTimeField(null=True, editable=False)
+    synced = models.JSONField(default=list, editable=False)  # rows that were made of the catalogue once
+
     class Meta:
         ordering: ClassVar = ["label"]
 
@@ -47,7 +62,24 @@ class Provider(models.Model):
         return self.enabled and not self.paused and (self.paused_until is None or self.paused_until <= now)
 
 
-class Offer(models.Model):
+class OfferQuerySet(models.QuerySet["Offer"]):
+    def usable(self) -> OfferQuerySet:
+        """What can be made with now: on sale, switched on, with a key where one is needed. What works here is first."""
+        local, slugs = _reachable()
+        mine = Case(When(provider__slug__in=local, then=0), default=1)
+        rows = self.filter(enabled=True, provider__enabled=True, provider__slug__in=slugs)
+        retired = Q(retires_on__lte=timezone.now().date())
+        return rows.exclude(retired).order_by(mine, "pk")
+
+
+def _reachable() -> tuple[set[str], set[str]]:
+    """(slugs of what works on this machine, of all that have their key)."""
+    adapters = registry.all_adapters().values()
+    local = {adapter.slug for adapter in adapters if adapter.local}
+    return local, {adapter.slug for adapter in adapters if credentials.is_set(adapter)}
+
+
+class Offer(FromCatalogue):
     """A model of a provider."""
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="offers")
@@ -59,6 +91,15 @@ class Offer(models.Model):
     enabled = models.BooleanField(default=True)
     retires_on = models.DateField(null=True, blank=True)
     successor = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL)
+    takes = models.PositiveSmallIntegerField(default=1, help_text="Candidates that one request can give.")
+    tier = models.CharField(max_length=10, blank=True, help_text="draft, standard or hero: where it stands.")
+    parameters = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Goes along with every request, in the vendor\'s own words: {"guidance": 3}.',
+    )
+
+    objects = OfferQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["provider", "capability", "name"]
@@ -70,7 +111,7 @@ class Offer(models.Model):
         return f"{self.label} ({self.provider})"
 
 
-class Selected(models.Model):
+class Selected(FromCatalogue):
     """A row that applies to a whole provider, to one capability of it, or to one offer."""
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE)
@@ -270,6 +311,11 @@ class Price(Selected):
     unit = models.CharField(max_length=12, default="calls", help_text="calls, images, seconds, characters, tokens …")
     micro = models.BigIntegerField(help_text="Millionths of a dollar for so many units: 40000 = $0.04.")
     per = models.PositiveIntegerField(default=1, help_text="… for this many units.")
+    beside = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='Other units of the same call, for as many: {"output_tokens": 500000}. Empty: nothing else.',
+    )
     valid_from = models.DateTimeField(default=timezone.now)
 
     objects = PriceQuerySet.as_manager()
@@ -289,6 +335,9 @@ class Price(Selected):
             raise ValidationError({"micro": "A price is 0 or more. What costs nothing has the price 0."})
         if self.per == 0:
             raise ValidationError({"per": "A price is for 1 unit or more."})
+        rates = self.beside.values() if isinstance(self.beside, dict) else [None]
+        if not all(type(micro) is int and micro >= 0 for micro in rates):
+            raise ValidationError({"beside": 'Write units with their micro: {"output_tokens": 500000}.'})
 
 
 class WebhookEvent(models.Model):

@@ -46,6 +46,7 @@ class InputFile:
     sha256: str
     media_type: str
     role: str = ""  # "image", "voiceover", "clip:<scene>", "reference": what it is to the request
+    url: str = ""  # where the vendor can fetch it, for a while; only for adapters with `public_inputs`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +63,15 @@ class Request:
     voice: str = ""
     language: str = "en"
     seed: int = 0
+    takes: int = 1  # candidates asked for at once; at most as many as the offer gives
     tag: str = ""  # our attempt; sent along wherever the vendor keeps it
     callback_url: str = ""  # where the vendor is to call when it is done; "": nowhere
-    extra: Mapping[str, Any] = field(default_factory=dict)  # passed straight through
+    extra: Mapping[str, Any] = field(default_factory=dict)  # what a stage knows besides: scenes, notes, fps …
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The offer's parameters in the vendor's own words: they go straight into the body."""
+        return dict(self.extra.get("vendor", {}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,7 @@ class Output:
     content: bytes | None = None
     media_type: str = ""
     role: str = ""  # "" for the thing itself, else what stands beside it: "srt", "vtt", "poster"
+    quarters: bool = False  # a picture of four candidates, two by two: it is cut when it is stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +104,7 @@ class Accepted:
     """The vendor works on it; ask again with poll()."""
 
     external_id: str
+    units: Mapping[str, int] = field(default_factory=dict)  # what it will bill, where it says so now and not at the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

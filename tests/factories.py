@@ -31,6 +31,9 @@ def a_user(*, group: str = "producer", project: Project | None = None, **values:
     return user
 
 
+LOCAL = ("studio", "this_machine")
+
+
 def a_project(**values: object) -> Project:
     n = next(_numbers)
     profile = Profile.objects.get_or_create(name="default")[0]
@@ -42,7 +45,7 @@ def a_batch(
 ) -> Batch:
     """A launched batch; the providers' rows are there."""
     if not Provider.objects.exists():
-        sync_providers()
+        sync_providers(*LOCAL)
     project = project or a_project()
     return create_batch(
         project,

@@ -130,7 +130,7 @@ def test_every_variable_has_a_line_in_env_example():
     read = set()
     for path in sources("vidbatch_site", "providers"):
         read |= set(re.findall(r"[\"'](VIDBATCH_[A-Z0-9_]+)[\"']", path.read_text()))
-        read |= set(re.findall(r"key_env = [\"']([A-Z0-9_]+)[\"']", path.read_text()))
+        read |= set(re.findall(r"(?:key|secret)_env = [\"']([A-Z0-9_]+)[\"']", path.read_text()))
     assert {name for name in read if not re.search(rf"^#? ?{name}=", example, re.M)} == set()
 
 

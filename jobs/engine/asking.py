@@ -45,7 +45,7 @@ def poll(tickets: list[Ticket], stopping: threading.Event) -> list[Answer]:
 
 def _answer(ticket: Ticket, said: Said, asked_at: datetime, stopping: threading.Event) -> Answer:
     """Files that come with it are stored."""
-    result = run(ticket, lambda adapter: told(adapter, said), stopping=stopping)
+    result = run(ticket, lambda adapter: told(adapter, ticket.request, said), stopping=stopping)
     return Answer(ticket=ticket, ended_at=asked_at, **result)
 
 
@@ -59,7 +59,7 @@ def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
         said = adapter.poll(ticket.external_id)
         asked.append(clock.now_utc())
         failpoint("after_poll")
-        return told(adapter, said)
+        return told(adapter, ticket.request, said)
 
     result = run(ticket, ask, stopping=stopping)
     return Answer(ticket=ticket, ended_at=asked[0] if asked else clock.now_utc(), **result)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from jobs.models import Asset, Step
 from jobs.states import USABLE, Verdict
-from qc.models import Inspection
+from qc.types import Examined, Status
 
 from .calls import Stored
 from .rows import light
@@ -44,10 +44,22 @@ def failed_tries(asset: Asset) -> int:
     """How many files made for the same thing failed their checks since a person last sent one back."""
     slot = Asset.objects.filter(video=asset.video_id, scene=asset.scene_id, kind=asset.kind, made_for=asset.made_for)
     last = slot.filter(verdict=Verdict.SENT_BACK).order_by("-pk").values_list("pk", flat=True).first() or 0
-    return slot.filter(pk__gt=last, pk__lt=asset.pk, verdict=Verdict.FAILED).count()
+    failed = slot.filter(pk__gt=last, pk__lt=asset.pk, verdict=Verdict.FAILED).exclude(round=asset.round)
+    return failed.values("round").distinct().count()  # of several takes of one round, none was good enough
 
 
-def judge(asset: Asset, *, passed: bool, inspection: Inspection | None, auto_retries: int) -> Verdict:
+def best_of(takes: Sequence[Asset], examined: Sequence[Examined]) -> Asset:
+    """The one that its checks like best: passed, the fewest failed ones, the fewest that could not run; the first."""
+
+    def rank(number: int) -> tuple[bool, int, int]:
+        one = examined[number]
+        statuses = [result.status for result in one.results]
+        return not one.passed, statuses.count(Status.FAILED), statuses.count(Status.SKIPPED)
+
+    return takes[min(range(len(takes)), key=rank)]
+
+
+def judge(asset: Asset, *, passed: bool, auto_retries: int) -> Verdict:
     """The verdict of a checked file: passed, failed (a new try is due by itself), or flagged for a reviewer."""
     if passed:
         verdict = Verdict.PASSED
@@ -55,7 +67,7 @@ def judge(asset: Asset, *, passed: bool, inspection: Inspection | None, auto_ret
         verdict = Verdict.FAILED
     else:
         verdict = Verdict.FLAGGED
-    asset.verdict, asset.inspection = verdict, inspection
+    asset.verdict = verdict
     return verdict
 
 
@@ -79,7 +91,7 @@ class Slots:
         if holder and holder.pk != asset.pk and holder.stands_for == asset.stands_for and holder.verdict in USABLE:
             return False
         for mate in self.mates[asset.step_id]:
-            if mate.pk != asset.pk:
+            if mate.kind != asset.kind:
                 self._put(mate)
         self._put(asset)
         return True

@@ -15,10 +15,9 @@ from jobs.ledger import released as released
 from jobs.ledger import reserved as reserved
 from jobs.ledger import settled as settled
 from jobs.ledger import write as write
-from jobs.models import Budget
+from jobs.models import Attempt, Budget
 from providers.models import Price, PriceQuerySet
-from providers.pricing import amount, units_of
-from providers.pricing import most_units as most_units
+from providers.pricing import cost as cost
 
 
 def valid_prices(provider_id: int, now: datetime) -> list[Price]:
@@ -26,8 +25,12 @@ def valid_prices(provider_id: int, now: datetime) -> list[Price]:
     return list(prices.valid(now))
 
 
-def cost(price: Price, units: dict[str, int]) -> int:
-    return amount(units_of(price.unit, units), price.micro, price.per)
+def billed(attempt: Attempt, units: dict[str, int]) -> int:
+    """What the vendor bills for it; where it did not say how many of the priced unit, the most that was reserved."""
+    price = attempt.price
+    if price.micro and price.unit != "calls" and price.unit not in units:
+        return attempt.reserved_micro
+    return cost(price, units)
 
 
 def admit(budgets: Sequence[Budget], *, micro: int, project_id: int, batch_id: int, provider_id: int) -> Budget | None:

@@ -6,9 +6,10 @@ import logging
 import shutil
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -16,16 +17,29 @@ from typing import Any
 import requests
 from django.conf import settings
 
-from providers import callbacks, credentials, downloads, registry, wire
+from providers import callbacks, credentials, downloads, pictures, public_files, registry, wire
 from providers.base import Adapter
 from providers.exceptions import CallError, HeldBack, NotSent, RateLimited, Unknown
-from providers.types import Accepted, Failed, Finished, Output, Recovery, RemoteJob, Request, Running, VendorLimit
+from providers.types import (
+    Accepted,
+    Capability,
+    Failed,
+    Finished,
+    Output,
+    Recovery,
+    RemoteJob,
+    Request,
+    Running,
+    VendorLimit,
+)
 
 from . import clock
 from .failpoints import failpoint
 from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
+Reshape = Callable[[bytes], bytes | None]
+LONGEST_ID = 200  # of a job's name: as the attempt keeps it
 MOST_WAIT_S = 2.0  # longer than anything is claimed ahead; a clock that jumps must not hold a thread
 ROOM_AGAIN_S = 1.0
 _threads = threading.local()
@@ -63,8 +77,9 @@ class Answer:
     unknown_status: str = ""  # the vendor's word for how a job stands, where its adapter does not know it
     accepted_id: str = ""
     files: tuple[Stored, ...] = ()
-    links: tuple[dict[str, str], ...] = ()
+    links: tuple[dict[str, Any], ...] = ()
     units: dict[str, int] = field(default_factory=dict)
+    promised: dict[str, int] = field(default_factory=dict)  # units that it will bill, told when it was accepted
     alike: tuple[RemoteJob, ...] = ()  # what a listing showed: jobs that look like ours, or all of them
     delay_s: float = 0.0  # from the stamp until the request had left
     limits: tuple[VendorLimit, ...] = ()  # what the vendor told of its limits
@@ -100,9 +115,9 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
             failpoint("mid_render")
         failpoint("before_send")
         until = monotonic() + adapter.deadline_of(ticket.request.capability)
-        answer = adapter.submit(_with_callback(ticket.request, type(adapter)))
+        answer = adapter.submit(_addressed(ticket.request, type(adapter)))
         failpoint("after_send_before_record")
-        return told(adapter, answer, until=until)
+        return told(adapter, ticket.request, answer, until=until)
 
     result = run(ticket, work, on_wire=on_wire, stopping=stopping)
     if isinstance(result.get("error"), RateLimited):
@@ -112,9 +127,14 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     return Answer(ticket=ticket, on_wire_at=left[-1] if left else None, ended_at=clock.now_utc(), **result)
 
 
-def _with_callback(request: Request, adapter: type[Adapter]) -> Request:
-    url = callbacks.url_for(adapter, request.tag)
-    return replace(request, callback_url=url) if url else request
+def _addressed(request: Request, adapter: type[Adapter]) -> Request:
+    """With the addresses that the vendor is to call, and to fetch files from."""
+    if url := callbacks.url_for(adapter, request.tag):
+        request = replace(request, callback_url=url)
+    if adapter.public_inputs and request.inputs:
+        files = (replace(file, url=public_files.url_for(file, adapter.label)) for file in request.inputs)
+        request = replace(request, inputs=tuple(files))
+    return request
 
 
 def _wait_for(ticket: Ticket) -> datetime:
@@ -178,7 +198,7 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
 
     def work(adapter: Adapter) -> dict[str, Any]:
         try:
-            return {"files": tuple(_store(adapter, _output(link)) for link in ticket.links)}
+            return {"files": _fetched(adapter, ticket.request, [_output(link) for link in ticket.links])}
         except downloads.DownloadError as error:
             if not error.expired or not ticket.external_id:
                 raise
@@ -191,7 +211,7 @@ def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:
                 return {"error": downloads.DownloadError(message), "failed": again}
             if not isinstance(again, Finished):
                 raise
-            return {"files": tuple(_store(adapter, output) for output in again.outputs)}
+            return {"files": _fetched(adapter, ticket.request, again.outputs)}
 
     return Answer(ticket=ticket, ended_at=clock.now_utc(), **run(ticket, work, stopping=stopping))
 
@@ -243,30 +263,69 @@ def _told_error(ticket: Ticket, adapter_type: type[Adapter], error: Exception) -
     return {"error": Unknown(message, detail=repr(error))}
 
 
-def told(adapter: Adapter, answer: Accepted | Running | Finished | Failed, *, until: float = 0.0) -> dict[str, Any]:
+def told(
+    adapter: Adapter, request: Request, answer: Accepted | Running | Finished | Failed, *, until: float = 0.0
+) -> dict[str, Any]:
+    if isinstance(answer, Accepted | Finished) and len(answer.external_id) > LONGEST_ID:
+        raise Unknown(f"{adapter.label} gave its job a name that is too long.", detail=answer.external_id)
     if isinstance(answer, Accepted):
-        return {"accepted_id": answer.external_id}
+        return {"accepted_id": answer.external_id, "promised": dict(answer.units)}
     if isinstance(answer, Running):
         return {"running": True, "unknown_status": answer.unknown_status}
     if isinstance(answer, Failed):
         return {"failed": answer, "units": dict(answer.units)}
-    links = tuple({"url": o.url, "media_type": o.media_type, "role": o.role} for o in answer.outputs if o.url)
-    files = tuple(_keep(adapter, output, until) for output in answer.outputs if not output.url)
+    links = tuple(_link(output) for output in answer.outputs if output.url)
+    keep = partial(_keep, until=until)
+    here = [output for output in answer.outputs if not output.url]
+    files = tuple(file for output in here for file in _whole(adapter, request, output, keep))
     return {"accepted_id": answer.external_id, "files": files, "links": links, "units": dict(answer.units)}
 
 
-def _output(link: dict[str, str]) -> Output:
-    return Output(url=link["url"], media_type=link["media_type"], role=link["role"])
+def _output(link: dict[str, Any]) -> Output:
+    quarters = bool(link.get("quarters"))
+    return Output(url=link["url"], media_type=link["media_type"], role=link["role"], quarters=quarters)
 
 
-def _keep(adapter: Adapter, output: Output, until: float) -> Stored:
+def _fetched(adapter: Adapter, request: Request, outputs: Sequence[Output]) -> tuple[Stored, ...]:
+    return tuple(file for output in outputs for file in _whole(adapter, request, output, _store))
+
+
+def _whole(adapter: Adapter, request: Request, output: Output, store: Callable[..., Stored]) -> Iterator[Stored]:
+    """A file as it is wanted: vendors sell pictures in certain sizes, and some give four in one."""
+    is_picture = request.capability is Capability.IMAGE and not output.role and not adapter.local
+    if not is_picture:
+        yield store(adapter, output)
+    elif not output.quarters:
+        yield store(adapter, output, reshape=lambda content: _shaped(content, request))
+    else:
+        grid = store(adapter, output)
+        for part in _quarters(Path(settings.MEDIA_ROOT, grid.name).read_bytes(), request):
+            yield store(adapter, Output(content=part, media_type=grid.media_type))
+
+
+def _shaped(content: bytes, request: Request) -> bytes | None:
+    try:
+        parts = pictures.shaped(content, request.width, request.height)
+    except (OSError, ValueError):
+        return None  # the checks say what is wrong with it
+    return parts[0] if parts else None
+
+
+def _quarters(content: bytes, request: Request) -> list[bytes]:
+    try:
+        return pictures.shaped(content, request.width, request.height, quarters=True) or [content]
+    except (OSError, ValueError):
+        return [content]
+
+
+def _keep(adapter: Adapter, output: Output, *, until: float, reshape: Reshape | None = None) -> Stored:
     """A file that came with the answer. Nobody gives it again once it was paid for: the room that is left free for
     other things is for it, too, and a disk that is really full is asked again until the call has to end."""
     if adapter.local:
         return _store(adapter, output)
     while True:
         try:
-            return _store(adapter, output, min_free_bytes=0)
+            return _store(adapter, output, min_free_bytes=0, reshape=reshape)
         except downloads.DiskFull as error:
             if monotonic() >= until:
                 raise
@@ -274,7 +333,14 @@ def _keep(adapter: Adapter, output: Output, until: float) -> Stored:
             sleep(ROOM_AGAIN_S)
 
 
-def _store(adapter: Adapter, output: Output, *, min_free_bytes: int | None = None) -> Stored:
+def _link(output: Output) -> dict[str, Any]:
+    quarters = {"quarters": True} if output.quarters else {}
+    return {"url": output.url, "media_type": output.media_type, "role": output.role, **quarters}
+
+
+def _store(
+    adapter: Adapter, output: Output, *, min_free_bytes: int | None = None, reshape: Reshape | None = None
+) -> Stored:
     kept = downloads.store(
         output,
         media_root=Path(settings.MEDIA_ROOT),
@@ -283,6 +349,7 @@ def _store(adapter: Adapter, output: Output, *, min_free_bytes: int | None = Non
         allow_loopback=settings.ALLOW_LOOPBACK_OUTPUTS,
         min_free_bytes=settings.MIN_FREE_BYTES if min_free_bytes is None else min_free_bytes,
         passing=failpoint,
+        reshape=reshape,
     )
     return Stored(name=kept.name, sha256=kept.sha256, size=kept.size, media_type=kept.media_type, role=output.role)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from qc.types import Expectations, Limits
 
 from . import assets
 from .failpoints import failpoint
+from .requests import seconds_of
 from .rows import move, still_ours, update_each
 
 log = logging.getLogger(__name__)
@@ -35,88 +37,104 @@ KIND_OF = {Stage.TOPIC_MODERATION.value: "moderation", Stage.TEXT_MODERATION.val
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """One of the files that a step made; mostly the only one."""
+
+    asset_id: int
+    path: Path
+    media_type: str
+    thumbnail: str  # a name in the media store, "" for none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckTicket:
-    """What a thread needs to look at one file."""
+    """What a thread needs to look at what a step made."""
 
     step_id: int
     fence: int
-    asset_id: int
     video_id: int
-    path: Path
+    takes: tuple[Take, ...]
     kind: str
-    media_type: str
     expected: Expectations
     limits: Limits
-    thumbnail: str  # a name in the media store, "" for none
     profile: tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     ticket: CheckTicket
-    examined: Examined | None  # None: the examination itself broke, or says nothing about the file
+    examined: tuple[Examined, ...] = ()  # of each take; (): the examination broke, or says nothing about the files
     broke: str = ""
     put_off: str = ""  # why it is examined again later
-    took_s: float = 0.0
+    took_s: tuple[float, ...] = ()
 
 
 def examine(ticket: CheckTicket) -> Checked:
-    """In a thread: reads the file once. No exception comes out."""
-    thumbnail = Path(settings.MEDIA_ROOT) / ticket.thumbnail if ticket.thumbnail else None
-    began = monotonic()
+    """In a thread: reads each file once. No exception comes out."""
+    examined, took_s = [], []
     try:
         failpoint("mid_qc")
-        examined = inspection.examine(
-            ticket.path,
-            kind=ticket.kind,
-            media_type=ticket.media_type,
-            expected=ticket.expected,
-            limits=ticket.limits,
-            thumbnail=thumbnail,
-        )
+        for take in ticket.takes:
+            began = monotonic()
+            examined.append(_examine(ticket, take))
+            took_s.append(monotonic() - began)
         failpoint("after_qc")
     except (Stopped, DiskFull, ProgramMissing) as error:
-        return Checked(ticket=ticket, examined=None, put_off=error.message)
+        return Checked(ticket=ticket, put_off=error.message)
     except Exception as error:
         log.exception("step %s: its file could not be examined", ticket.step_id)
-        return Checked(ticket=ticket, examined=None, broke=f"{type(error).__name__}: {error}")
-    return Checked(ticket=ticket, examined=examined, took_s=monotonic() - began)
+        return Checked(ticket=ticket, broke=f"{type(error).__name__}: {error}")
+    return Checked(ticket=ticket, examined=tuple(examined), took_s=tuple(took_s))
+
+
+def _examine(ticket: CheckTicket, take: Take) -> Examined:
+    return inspection.examine(
+        take.path,
+        kind=ticket.kind,
+        media_type=take.media_type,
+        expected=ticket.expected,
+        limits=ticket.limits,
+        thumbnail=Path(settings.MEDIA_ROOT) / take.thumbnail if take.thumbnail else None,
+    )
 
 
 def tickets_for(steps: Sequence[Step]) -> list[CheckTicket]:
     """Tickets for steps taken for CHECKING; a handful of queries, however many steps."""
     videos = Video.objects.select_related("batch__project__profile").in_bulk({step.video_id for step in steps})
-    made = {
-        asset.step_id: asset for asset in Asset.objects.filter(step__in=steps, kind__in=Stage.values).order_by("pk")
-    }
+    made: dict[int | None, list[Asset]] = defaultdict(list)
+    for asset in Asset.objects.filter(step__in=steps, kind__in=Stage.values).order_by("pk"):
+        if asset.verdict == Verdict.UNCHECKED:
+            made[asset.step_id].append(asset)
     projects = {video.batch.project_id for video in videos.values()}
     references: dict[int, tuple[str, ...]] = {}
     for project_id, sha256 in StyleReference.objects.filter(project__in=projects).values_list("project", "sha256"):
         references[project_id] = (*references.get(project_id, ()), sha256)
     tickets = []
     for step in steps:
-        video, asset = videos[step.video_id], made[step.pk]
+        video = videos[step.video_id]
         project = video.batch.project
         tickets.append(
             CheckTicket(
                 step_id=step.pk,
                 fence=step.fence,
-                asset_id=asset.pk,
                 video_id=step.video_id,
-                path=Path(settings.MEDIA_ROOT) / asset.name,
+                takes=tuple(_take(asset, thumbnailed=step.stage in THUMBNAILED) for asset in made[step.pk]),
                 kind=KIND_OF.get(step.stage, step.stage),
-                media_type=asset.media_type,
                 expected=expected_of(step, video.effective_settings(), references.get(project.pk, ())),
                 limits=project.profile.limits(),
-                thumbnail=_thumbnail_name(asset) if step.stage in THUMBNAILED else "",
                 profile=(project.profile.name, project.profile.version),
             )
         )
     return tickets
 
 
-def _thumbnail_name(asset: Asset) -> str:
-    return str(Path(asset.name).with_suffix(".thumb.jpg"))
+def _take(asset: Asset, *, thumbnailed: bool) -> Take:
+    return Take(
+        asset_id=asset.pk,
+        path=Path(settings.MEDIA_ROOT) / asset.name,
+        media_type=asset.media_type,
+        thumbnail=str(Path(asset.name).with_suffix(".thumb.jpg")) if thumbnailed else "",
+    )
 
 
 def expected_of(step: Step, s: BatchSettings, references: tuple[str, ...]) -> Expectations:
@@ -131,7 +149,7 @@ def expected_of(step: Step, s: BatchSettings, references: tuple[str, ...]) -> Ex
     if stage is Stage.IMAGE:
         return Expectations(**size, prompt=want["prompt"], references=references)
     if stage is Stage.CLIP:
-        return Expectations(**size, seconds=want["seconds"], fps=want["fps"], prompt=want["prompt"])
+        return Expectations(**size, seconds=seconds_of(step), fps=want["fps"], prompt=want["prompt"])
     if stage is Stage.RENDER:
         return Expectations(**size, sum_s=want["expected_s"], fps=want["extra"]["fps"])
     return Expectations()
@@ -148,7 +166,7 @@ def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
     for check in mine:
         if check.put_off:
             _put_off(ours[check.ticket.step_id], check.put_off, now)
-        elif check.examined is None:
+        elif not check.examined:
             _broke(ours[check.ticket.step_id], check, now)
         else:
             judged.append(check)
@@ -158,18 +176,28 @@ def settle_checks(checks: Sequence[Checked], now: datetime) -> None:
 
 
 def _judge(checks: Sequence[Checked], ours: dict[int, Step], videos: dict[int, Video], now: datetime) -> None:
-    made = Asset.objects.in_bulk([check.ticket.asset_id for check in checks])
+    made = Asset.objects.in_bulk([take.asset_id for check in checks for take in check.ticket.takes])
     slots = assets.Slots(made.values())
     retries = {video.pk: video.effective_settings().auto_retries for video in videos.values()}
-    rows = inspection.record_many([(check.examined, *check.ticket.profile) for check in checks if check.examined])
+    profiles = {check.ticket.step_id: check.ticket.profile for check in checks}
+    looked = [(check.ticket.step_id, one) for check in checks for one in check.examined]
+    rows = iter(inspection.record_many([(one, *profiles[step_id]) for step_id, one in looked]))
     scripts = []
-    for check, row in zip(checks, rows, strict=True):
-        step, asset = ours[check.ticket.step_id], made[check.ticket.asset_id]
-        passed = _measured(asset, check).passed
-        verdict = assets.judge(asset, passed=passed, inspection=row, auto_retries=retries[step.video_id])
-        took_its_slot = verdict != Verdict.FAILED and slots.take(asset)
+    for check in checks:
+        step = ours[check.ticket.step_id]
+        takes = [made[take.asset_id] for take in check.ticket.takes]
+        for asset, take, one, took_s in zip(takes, check.ticket.takes, check.examined, check.took_s, strict=True):
+            _measured(asset, take, one, took_s)
+            asset.inspection = next(rows)
+        best = assets.best_of(takes, check.examined)
+        passed = check.examined[takes.index(best)].passed
+        verdict = assets.judge(best, passed=passed, auto_retries=retries[step.video_id])
+        for asset, one in zip(takes, check.examined, strict=True):
+            if asset is not best:  # it stays as a version
+                asset.verdict = Verdict.PASSED if one.passed else Verdict.FAILED
+        took_its_slot = verdict != Verdict.FAILED and slots.take(best)
         if took_its_slot and verdict == Verdict.PASSED and step.stage == Stage.SCRIPT:
-            scripts.append((videos[step.video_id], asset))
+            scripts.append((videos[step.video_id], best))
     slots.write()
     for video, asset in scripts:
         script_stage.apply(video, asset, now)
@@ -178,15 +206,12 @@ def _judge(checks: Sequence[Checked], ours: dict[int, Step], videos: dict[int, V
     move(steps, frm=State.CHECKING, to=State.DONE, finished_at=now, owner=None, lease_until=None, crash_count=0)
 
 
-def _measured(asset: Asset, check: Checked) -> Examined:
-    examined = check.examined
-    assert examined is not None
+def _measured(asset: Asset, take: Take, examined: Examined, took_s: float) -> None:
     asset.width, asset.height = int(examined.width or 0), int(examined.height or 0)
     asset.seconds = float(examined.duration_s or 0.0)
-    asset.checked_s = check.took_s
-    if check.ticket.thumbnail and (Path(settings.MEDIA_ROOT) / check.ticket.thumbnail).exists():
-        asset.thumbnail = check.ticket.thumbnail
-    return examined
+    asset.checked_s = took_s
+    if take.thumbnail and (Path(settings.MEDIA_ROOT) / take.thumbnail).exists():
+        asset.thumbnail = take.thumbnail
 
 
 def _put_off(step: Step, why: str, now: datetime) -> None:
@@ -202,7 +227,7 @@ def _put_off(step: Step, why: str, now: datetime) -> None:
 
 def _broke(step: Step, check: Checked, now: datetime) -> None:
     """The checks themselves failed on this file: it is done, unjudged, and a person looks at it."""
-    asset = Asset.objects.get(pk=check.ticket.asset_id)
+    asset = Asset.objects.get(pk=check.ticket.takes[0].asset_id)
     asset.verdict = Verdict.FLAGGED
     assets.make_current(asset)
     asset.save()

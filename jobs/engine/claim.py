@@ -33,6 +33,7 @@ STEP_FIELDS = (
     "lane_id",
     "provider_id",
     "offer_id",
+    "instead_of_id",
     "rank",
     "fence",
 )

@@ -115,7 +115,7 @@ class Desk:
             if not self._has_place(step) or any(meter.is_over for meter in meters):
                 continue
             request = request_of(step, tag=uuid.uuid4().hex)
-            units = books.most_units(request) | self._tokens(request)
+            units = self.adapter.most_units(request)
             at = self._when(meters, units)
             if at is None:
                 continue
@@ -141,10 +141,6 @@ class Desk:
 
     def _meters_for(self, step: Step) -> list[QuotaMeter]:
         return self._meters_of(CAPABILITY_OF[step.stage], step.offer_id)
-
-    def _tokens(self, request: Request) -> dict[str, int]:
-        tokens = self.adapter.most_tokens(request)
-        return {"tokens": tokens} if tokens else {}
 
     def _meters_of(self, capability: str, offer_id: int | None) -> list[QuotaMeter]:
         kind = (capability, offer_id)
@@ -268,10 +264,8 @@ class Desk:
         )
 
     def _reserve(self, step: Step, attempt_id: int) -> books.Move:
-        micro = self.admitted[step.pk].micro
-        return books.reserved(
-            books.Charge(pk=attempt_id, provider_id=self.provider.pk, reserved_micro=micro), step.batch
-        )
+        charge = books.Charge(attempt_id, self.provider.pk, self.admitted[step.pk].micro)
+        return books.reserved(charge, step.batch, "took over from another provider" if step.instead_of_id else "")
 
 
 def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:

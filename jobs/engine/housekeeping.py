@@ -17,7 +17,7 @@ from jobs.metrics.counting import close_days
 from jobs.models import Chore, IntakeDraft, Notice, Worker
 from providers import downloads
 
-from . import budgets, hooks, recovery, sweep
+from . import budgets, hooks, recovery, rerouting, sweep
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class Housekeeping:
         if tick - self._recovered > RECOVER_EVERY_S:
             self._recovered = tick
             recovery.recover(self.worker, self.clock())
+            if self.worker.role == settings.ROLES[0]:
+                rerouting.reroute(self.clock())
             while clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
                 pass
         if tick - self._looked > LOOK_EVERY_S:

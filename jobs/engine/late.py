@@ -71,7 +71,7 @@ def _conclude(answer: Answer, now: datetime, *, units: dict[str, int] | None = N
         _answer(step, attempt, answer, now)
     elif answer.error is None and not (answer.failed and not answer.failed.billed):
         done = units or (answer.failed.units if answer.failed else answer.units)
-        micro = books.cost(attempt.price, dict(done)) if done else attempt.reserved_micro
+        micro = books.billed(attempt, dict(done)) if done else attempt.reserved_micro
         book_unused(attempt, answer.accepted_id or f"attempt {attempt.tag}", micro, now)
 
 

@@ -70,6 +70,7 @@ def ask_again(asked: Sequence[Asked], now: datetime) -> datetime:
     step_s = max(sum(step**-2 for step, _ in steps) ** -0.5, min(least, SHARED_STEP_S))
     if all(may_have_ended for _, may_have_ended in steps):
         step_s *= random.uniform(1 - JITTER, 1 + JITTER)
+    step_s = max(step_s, _adapter(asked[0].attempt).least_poll_s)
     return now + timedelta(seconds=step_s)
 
 

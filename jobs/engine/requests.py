@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from jobs.models import Step
-from jobs.pipeline import canonical, seed_from
+from jobs.pipeline import canonical, length_for, seed_from
 from jobs.routing import CAPABILITY_OF
 from providers.types import InputFile, Request
 
@@ -41,7 +41,7 @@ class Ticket:
     send_until: float | None = None  # the same by the clock that nobody turns back
     sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for
     due_at: datetime | None = None  # of a poll: the moment that was meant for it
-    links: tuple[dict[str, str], ...] = ()
+    links: tuple[dict[str, Any], ...] = ()
 
 
 def request_of(step: Step, *, tag: str = "") -> Request:
@@ -51,6 +51,8 @@ def request_of(step: Step, *, tag: str = "") -> Request:
     extra = dict(want.get("extra", {}))
     if "fps" in want:
         extra["fps"] = want["fps"]
+    if step.offer and step.offer.parameters:
+        extra["vendor"] = step.offer.parameters
     if "flaw" in want and step.round <= PLANTED_ROUNDS:
         extra["flaw"] = want["flaw"]
     return Request(
@@ -68,13 +70,22 @@ def request_of(step: Step, *, tag: str = "") -> Request:
         ),
         width=want.get("width", 0),
         height=want.get("height", 0),
-        seconds=want.get("seconds", 0.0),
+        seconds=seconds_of(step),
         voice=want.get("voice", ""),
         language=want.get("language", "en"),
+        takes=min(want.get("takes", 1), step.offer.takes if step.offer else 1),
         seed=seed if step.round == 1 else seed_from(seed, step.round),
         tag=tag,
         extra=extra,
     )
+
+
+def seconds_of(step: Step) -> float:
+    """As wanted, or the length that covers it of an offer that took over and sells others."""
+    seconds: float = step.want.get("seconds", 0.0)
+    if not (seconds and step.offer and step.offer.lengths):
+        return seconds
+    return length_for(seconds, tuple(sorted(step.offer.lengths)))
 
 
 def as_sent(request: Request) -> str:

@@ -55,6 +55,7 @@ READ_OF_ATTEMPT = (
     "images",
     "tokens",
     "characters",
+    "units",
 )
 
 READ_TO_ASK = ("id", "provider_id", "lane_id", "capability", "sent_at", "on_wire_at")
@@ -212,7 +213,8 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
     """Accepted, or still at it: the job needs no owner, only a next moment."""
     kind, hooked = polling.like(answer.ticket.request), hooks.is_expected(answer.ticket.slug)
     if step.state == State.CLAIMED:
-        batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id)
+        promised = {"units": answer.promised} if answer.promised else {}
+        batch.attempt(attempt, outcome=Outcome.ACCEPTED, external_id=answer.accepted_id, **promised)
         batch.go(step, State.RUNNING)
         batch.news.of(attempt).accepted = True
         when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
@@ -229,14 +231,15 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
 
 
 def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
-    micro = books.cost(attempt.price, answer.units)
-    tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, answer.units, attempt.tokens)
-    batch.news.recounted(attempt, tokens, is_told=not answer.units.keys().isdisjoint(("tokens", "input_tokens")))
+    units = answer.units or promised_of(attempt)
+    micro = books.billed(attempt, units)
+    tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, units, attempt.tokens)
+    batch.news.recounted(attempt, tokens, is_told=not units.keys().isdisjoint(("tokens", "input_tokens")))
     batch.attempt(
         attempt,
         outcome=Outcome.ACCEPTED if attempt.outcome == Outcome.NONE else attempt.outcome,
         external_id=attempt.external_id or answer.accepted_id,
-        units=answer.units,
+        units=units,
         tokens=tokens,
         cost_micro=micro,
         ended_at=answer.ended_at,
@@ -261,10 +264,15 @@ def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
         batch.go(step, State.DONE, finished_at=batch.now)
 
 
+def promised_of(attempt: Attempt) -> dict[str, int]:
+    """What the vendor said it would bill when it accepted the job, where it says nothing at the end."""
+    return {name: count for name, count in attempt.units.items() if name != "listings_without"}
+
+
 def _settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
     failed = answer.failed
     assert failed is not None
-    micro = books.cost(attempt.price, dict(failed.units)) if failed.billed else 0
+    micro = books.billed(attempt, dict(failed.units) or promised_of(attempt)) if failed.billed else 0
     reason = failed.reason
     if answer.ticket.cancel and not step.cancel_asked:
         reason = f"It was still running after {_hours(attempt)} and was ended ({reason})."

@@ -168,6 +168,7 @@ def _told(answer: Answer) -> dict[str, Any]:
         "links": list(answer.links),
         "files": [asdict(file) for file in answer.files],
         "units": answer.units,
+        "promised": answer.promised,
         "failed": asdict(answer.failed) if answer.failed else None,
         "message": getattr(error, "message", ""),
         "http_status": getattr(error, "http_status", None),
@@ -196,6 +197,7 @@ def _answer(told: dict[str, Any]) -> Answer:
         files=tuple(Stored(**file) for file in told["files"]),
         links=tuple(told["links"]),
         units=told["units"],
+        promised=told.get("promised", {}),
     )
 
 

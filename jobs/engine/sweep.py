@@ -102,7 +102,7 @@ def _settle(provider: Provider, job: RemoteJob, attempt: Attempt | None, now: da
     elif attempt.outcome == Outcome.UNKNOWN:
         late.found(attempt, job, now)
     elif attempt.external_id or not attempt.cost_micro:  # a second job of one attempt, or one that was "not sent"
-        micro = books.cost(attempt.price, dict(job.units)) if job.units else attempt.reserved_micro
+        micro = books.billed(attempt, dict(job.units)) if job.units else attempt.reserved_micro
         late.book_orphan(provider, job.external_id, micro, now, attempt=attempt)
 
 

@@ -165,7 +165,7 @@ def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count:
     durations = measured.durations or (guess_of(stage),)
     again = measured.failed / measured.judged if measured.judged and settings.auto_retries else 0.0
     calls = round(count * (1 + again) * (1 + (measured.missed / measured.calls if measured.calls else 0.0)))
-    units = units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured)
+    units = units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured, takes=offer.takes)
     uses = {n: calls * units.get(quota.unit, 0) for n, quota in enumerate(plain.quotas) if quota.matches(offer)}
     return Load(
         stage=stage,

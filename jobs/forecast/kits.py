@@ -53,7 +53,11 @@ class Kits:
     def _kit(self, stage: str, settings: BatchSettings, scenes: int) -> Kit:
         offer = offer_of(stage, settings, self.plain)
         measured = self.plain.measured_of(stage, offer.id)
-        units = money.units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured)
+        units = money.units_of_call(
+            stage, settings, scenes, lengths=offer.lengths, measured=measured, takes=offer.takes
+        )
+        for unit, most in self.plain.usual.get(offer.id, {}).items():
+            units.setdefault(unit, most)
         price = self.plain.price_of(offer)
         durations, fails, misses = self._chances(stage, offer, measured)
         meters = [n for n, quota in enumerate(self.plain.quotas) if quota.matches(offer)]

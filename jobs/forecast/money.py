@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from jobs.pipeline import length_for
 from jobs.settings_types import BatchSettings
 from jobs.states import Stage
-from providers.pricing import amount, units_of
+from providers.pricing import cost
 
 from .plain import Measured, PriceFacts
 
@@ -21,7 +21,7 @@ HOUR_S = 3600.0
 
 
 def units_of_call(
-    stage: str, settings: BatchSettings, scenes: int, *, lengths: tuple[int, ...], measured: Measured
+    stage: str, settings: BatchSettings, scenes: int, *, lengths: tuple[int, ...], measured: Measured, takes: int = 1
 ) -> Counter[str]:
     """What one call of the stage uses: of quotas, and on the bill. Measured means win over what was planned."""
     seconds = settings.seconds / max(1, scenes)
@@ -29,7 +29,7 @@ def units_of_call(
     if stage == Stage.VOICEOVER:
         units.update(characters=round(seconds * CHARACTERS_PER_S), seconds=-(-settings.seconds // max(1, scenes)))
     elif stage == Stage.IMAGE:
-        units.update(images=1, characters=CHARACTERS_OF_PROMPT)
+        units.update(images=min(settings.takes, takes), characters=CHARACTERS_OF_PROMPT)
     elif stage == Stage.CLIP:
         length = length_for(seconds + settings.crossfade_s, lengths)
         units.update(characters=CHARACTERS_OF_PROMPT, seconds=-(-int(length * 1000) // 1000))
@@ -46,7 +46,7 @@ def units_of_call(
 
 
 def bill(price: PriceFacts, units: Mapping[str, int]) -> int:
-    return amount(units_of(price.unit, units), price.micro, price.per)
+    return cost(price, units)
 
 
 def most_in_an_hour(spent: Sequence[tuple[float, int]]) -> int:

@@ -65,6 +65,7 @@ class PriceFacts:
     unit: str
     micro: int
     per: int = 1
+    beside: Mapping[str, int] = field(default_factory=dict)  # other units of the same call, for as many
     capability: str = ""
     offer_id: int | None = None
     order: int = 0  # the later of two equally near prices counts
@@ -112,6 +113,7 @@ class Plain:
     offers: tuple[OfferFacts, ...]
     quotas: tuple[QuotaFacts, ...] = ()
     prices: tuple[PriceFacts, ...] = ()
+    usual: Mapping[int, Mapping[str, int]] = field(default_factory=dict)  # offer -> units of a call, in its own words
     measured: Mapping[tuple[str, int | None], Measured] = field(default_factory=dict)  # by stage and offer (None: any)
     others: tuple[Order, ...] = ()
     threads: int = 32

@@ -122,8 +122,8 @@ def all_rows(draft: IntakeDraft) -> list[CheckedRow]:
 def offered_by(project: Project) -> Offered:
     """The voices of every provider that is switched on, by language."""
     voices: dict[str, list[str]] = defaultdict(list)
-    offers = Offer.objects.filter(capability=Capability.VOICEOVER, enabled=True, provider__enabled=True)
-    for offer in offers.order_by("pk").values_list("voices", flat=True):
+    offers = Offer.objects.usable().filter(capability=Capability.VOICEOVER)
+    for offer in offers.values_list("voices", flat=True):
         for language, name, _label in offer:
             voices[language].append(name)
     return Offered(language=project.batch_settings().language, voices=dict(voices))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from jobs.routing import CAPABILITY_OF
+from jobs.routing import CAPABILITY_OF, wishes
 from jobs.settings_types import BatchSettings, TopicRow, merged
 from jobs.states import Stage
+from jobs.usual_units import usual_units
 from providers.models import Offer, Price, price_for
-from providers.pricing import amount
+from providers.pricing import cost
 
 CHARACTERS_PER_S = 15  # of narration, at the pace at which the languages here are spoken
 TOKENS_PER_SCENE = 250  # of a script: narration, picture and their wrapping
@@ -47,7 +48,7 @@ def planned_units(*, videos: int, scenes: int, seconds: int, settings: BatchSett
     planned = {
         Stage.SCRIPT: Counter(calls=videos, requests=videos, tokens=tokens),
         Stage.VOICEOVER: Counter(calls=scenes, requests=scenes, characters=characters, seconds=seconds),
-        Stage.IMAGE: Counter(calls=scenes, requests=scenes, images=scenes),
+        Stage.IMAGE: Counter(calls=scenes, requests=scenes, images=scenes * settings.takes),
         Stage.CLIP: Counter(calls=scenes, requests=scenes, seconds=seconds),
         Stage.RENDER: Counter(calls=videos, requests=videos, seconds=seconds),
     }
@@ -59,11 +60,23 @@ def planned_units(*, videos: int, scenes: int, seconds: int, settings: BatchSett
 
 def _cost(stage: str, counts: Mapping[str, int], settings: BatchSettings) -> int | None:
     """None when nobody offers the stage, or the offer has no price."""
-    offers = Offer.objects.filter(capability=CAPABILITY_OF[stage], enabled=True, provider__enabled=True).order_by("pk")
-    wish = settings.offers.get(stage)
-    offer = (offers.filter(pk=wish).first() if wish else None) or offers.first()
+    offers = Offer.objects.usable().select_related("provider").filter(capability=CAPABILITY_OF[stage])
+    wished = wishes(stage, settings.offers)
+    usable = {offer.pk: offer for offer in offers}
+    offer = next((usable[wish] for wish in wished or usable if wish in usable), None)
     if offer is None:
         return None
     prices = Price.objects.valid(timezone.now()).filter(provider=offer.provider_id)
     price = price_for(prices, offer.capability, offer.pk)
-    return None if price is None else amount(counts.get(price.unit, 0), price.micro, price.per)
+    if price is None:
+        return None
+    each = usual_units(
+        offer.provider.slug,
+        offer.capability,
+        offer.name,
+        settings,
+        lengths=tuple(sorted(offer.lengths)),
+        takes=offer.takes,
+    )
+    own = {unit: most * counts["calls"] for unit, most in each.items() if unit not in counts}
+    return cost(price, {**counts, **own})

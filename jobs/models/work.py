@@ -31,6 +31,9 @@ class Step(models.Model):
     lane = models.ForeignKey(Lane, on_delete=models.PROTECT, related_name="steps", db_index=False)
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="steps", db_index=False)
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, db_index=False)
+    instead_of = models.ForeignKey(  # the offer that it was meant for, where another took over
+        Offer, on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
+    )
     gate = models.BigIntegerField(default=0)
     rank = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.READY)

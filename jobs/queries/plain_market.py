@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings as site
@@ -13,6 +13,8 @@ from jobs.forecast import LaneFacts, Order, Plain, PriceFacts, ProviderFacts, Qu
 from jobs.models import Attempt, Worker
 from jobs.queries.measured import last_calls, measured_of, pickup_s_of
 from jobs.queries.workers import MEDIA, UNSEEN
+from jobs.routing import OfferFacts
+from jobs.usual_units import usual_units
 from providers import registry
 from providers.base import Adapter
 from providers.limits import LONG_S, Window, guard_of
@@ -44,11 +46,27 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
         offers=tuple(offers),
         quotas=_quotas(used, now),
         prices=tuple(_price(number, price) for number, price in enumerate(Price.objects.valid(now))),
+        usual=_usual(offers, order),
         measured=measured_of(last),
         threads=threads,
         places=places,
         pickup_s=pickup_s_of(last),
     )
+
+
+def _usual(offers: Sequence[OfferFacts], order: Order) -> dict[int, Mapping[str, int]]:
+    slugs = dict(Provider.objects.values_list("pk", "slug"))
+    return {
+        offer.id: usual_units(
+            slugs[offer.provider_id],
+            offer.capability,
+            offer.name,
+            order.settings,
+            lengths=offer.lengths,
+            takes=offer.takes,
+        )
+        for offer in offers
+    }
 
 
 def _provider(provider: Provider) -> ProviderFacts:
@@ -84,6 +102,7 @@ def _price(number: int, price: Price) -> PriceFacts:
         unit=price.unit,
         micro=price.micro,
         per=price.per,
+        beside=price.beside,
         capability=price.capability,
         offer_id=price.offer_id,
         order=number,

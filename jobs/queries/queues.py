@@ -13,7 +13,7 @@ from jobs.routing import CAPABILITY_OF
 from jobs.states import State
 from providers import registry
 from providers.models import Price, price_for
-from providers.pricing import amount, most_units, units_of
+from providers.pricing import cost, most_units
 from providers.types import Request
 
 
@@ -61,8 +61,8 @@ def most_micro(step: Step, price: Price) -> int:
         offer=step.offer.name if step.offer else "",
         prompt=want.get("prompt", ""),
         seconds=want.get("seconds", 0.0),
+        takes=want.get("takes", 1),
         extra=want.get("extra", {}),
     )
     adapter = registry.all_adapters().get(step.provider.slug)
-    units = most_units(request) | {"tokens": adapter.most_tokens(request) if adapter else 0}
-    return amount(units_of(price.unit, units), price.micro, price.per)
+    return cost(price, adapter.most_units(request) if adapter else most_units(request))

@@ -158,7 +158,7 @@ def workbench(video: Video, scene_id: int | None = None) -> Workbench:
     steps = list(Step.objects.filter(video=video, state__in=OPEN).select_related("provider", "scene").order_by("pk"))
     attempts = list(
         Attempt.objects.filter(step__video=video)
-        .select_related("step__scene", "provider", "offer__provider")
+        .select_related("step__scene", "step__instead_of__provider", "provider", "offer__provider")
         .order_by("-pk")
     )
     for asset in assets:

@@ -28,6 +28,7 @@ from jobs.intake.rules import CheckedRow, RowState
 from jobs.intake.samples import SAMPLE_NAME, sample_topics
 from jobs.intake.table import IntakeError
 from jobs.models import Batch, IntakeDraft, Project
+from jobs.offers import LaunchRefused, concerns
 from jobs.queries.forecasting import forecasts_of_topics
 from jobs.queries.foreseen import choices, guessed_words
 from jobs.settings_types import BatchSettings, TopicRow
@@ -188,6 +189,9 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
                 return redirect("batch_detail", batch.pk)
             except IntakeError as error:
                 form.add_error(None, str(error))
+            except LaunchRefused as refused:
+                for sentence in refused.sentences:
+                    form.add_error(None, sentence)
     topics = drafts.topic_rows(drafts.all_rows(draft), use=use)
     return render(
         request,
@@ -197,6 +201,7 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
             "form": form,
             "counts": counts,
             "estimate": estimate(topics, settings),
+            "concerns": concerns(settings, timezone.now().date()),
             **_foreseen(topics, settings, priority, form),
         },
     )

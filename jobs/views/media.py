@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
@@ -15,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from jobs.delivery import file_name
 from jobs.models import Asset
+from providers import public_files
 from providers.file_types import EXTENSIONS
 
 CHUNK = 256 * 1024
@@ -38,6 +40,20 @@ def media_thumbnail(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not name:
         raise Http404("This file has no picture.")
     return serve(request, StoredFile(name=name, tag=f"{asset.sha256}-small", called=f"thumbnail-{asset.pk}.jpg"))
+
+
+@login_not_required
+@require_safe
+def public_file(request: HttpRequest, token: str, name: str) -> HttpResponseBase:
+    """A picture for a vendor that fetches it: whoever has the address, of which only the vendor was told."""
+    stored = public_files.name_of(token)
+    if stored is None or not is_picture(stored):
+        raise Http404("There is no such file.")
+    return serve(request, StoredFile(name=stored, tag=Path(stored).stem, called=Path(stored).name))
+
+
+def is_picture(name: str) -> bool:
+    return MEDIA_TYPES.get(Path(name).suffix.removeprefix("."), "").startswith("image/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

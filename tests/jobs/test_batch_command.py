@@ -10,14 +10,14 @@ from jobs.engine import watch, worker
 from jobs.management.commands import batch as command
 from jobs.models import Batch, Video
 from providers.sync import sync_providers
-from tests.factories import NOW, a_project, drive_until_idle
+from tests.factories import LOCAL, NOW, a_project, drive_until_idle
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def project(db):
-    sync_providers()
+    sync_providers(*LOCAL)
     return a_project(slug="sample", defaults={"scenes": 1, "seconds": 5, "short_side": 240})
 
 

@@ -25,7 +25,7 @@ from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import State, Verdict
 from providers.models import Lane, Offer, Provider, Quota, Usage
 from providers.sync import sync_providers
-from tests.factories import a_batch
+from tests.factories import LOCAL, a_batch
 from tests.jobs.metrics_rows import a_judged_file, a_step, an_attempt
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
@@ -226,7 +226,7 @@ def test_nothing_is_kept_where_nothing_can_be_told(batch):
 
 @pytest.mark.django_db(transaction=True)
 def test_launching_keeps_a_forecast():
-    sync_providers()
+    sync_providers(*LOCAL)
     batch = a_batch("Bread")
     assert batch.forecast.p50_s > 0
     assert Attempt.objects.count() == 0

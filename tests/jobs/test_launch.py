@@ -10,7 +10,7 @@ from jobs.launch import create_batch
 from jobs.models import Batch, Budget, Step, Video
 from jobs.settings_types import BatchSettings, TopicRow
 from providers.sync import sync_providers
-from tests.factories import a_project, a_user
+from tests.factories import LOCAL, a_project, a_user
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ def launch(project, count=2, *, settings=None, **values):
 
 @pytest.fixture
 def project(db):
-    sync_providers()
+    sync_providers(*LOCAL)
     return a_project()
 
 

@@ -33,8 +33,7 @@ def batch():
 
 def as_engine_reserves(step: Step, price: Price) -> int:
     request = request_of(step)
-    tokens = registry.get(step.provider.slug).most_tokens(request)
-    return books.cost(price, books.most_units(request) | ({"tokens": tokens} if tokens else {}))
+    return books.cost(price, registry.get(step.provider.slug).most_units(request))
 
 
 @pytest.mark.parametrize("unit", ["calls", "characters", "seconds", "images", "tokens"])

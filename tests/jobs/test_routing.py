@@ -21,8 +21,19 @@ def test_without_a_choice_it_is_the_first_that_can():
     assert choose("clip", {}, OFFERS).id == 2
 
 
-def test_a_choice_that_cannot_do_it_falls_back_to_one_that_can():
-    assert choose("clip", {"clip": 1}, OFFERS).id == 2
+def test_nothing_stands_in_for_a_choice_that_cannot_be_used():
+    assert choose("clip", {"clip": 1}, OFFERS) is None
+
+
+def test_the_first_of_several_that_can_be_used_is_taken():
+    assert choose("clip", {"clip": [9, 3, 2]}, OFFERS).id == 3
+
+
+def test_hero_scenes_have_a_list_of_their_own():
+    chosen = {"clip": [2], "clip:hero": [3]}
+    assert choose("clip", chosen, OFFERS, hero=True).id == 3
+    assert choose("clip", chosen, OFFERS).id == 2
+    assert choose("clip", {"clip": [2]}, OFFERS, hero=True).id == 2
 
 
 def test_nobody_can():

@@ -55,7 +55,7 @@ def test_a_quota_that_was_lowered_below_its_use_is_waited_out():
 
 def test_the_guard_grows_with_the_window_and_is_never_nothing():
     assert guard_of(1) == 0.02
-    assert guard_of(60) == 0.3
+    assert guard_of(60) == 0.24
     assert guard_of(60, strict=True) == pytest.approx(1.8)
     assert guard_of(3600) == 20.0
 

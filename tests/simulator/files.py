@@ -14,25 +14,28 @@ if TYPE_CHECKING:
 ELSEWHERE = "http://10.0.0.1/inside.png"  # where no client should follow
 
 
-def link(vendors: Vendors, job: Row, base: str) -> str:
-    url = f"{base}/files/{job['id']}.{media.TYPES[job['kind']][1]}"
+def link(vendors: Vendors, job: Row, base: str, number: int = 0) -> str:
+    """The address of a job's file; `number` where there are several."""
+    name = f"{job['id']}~{number}" if number else job["id"]
+    url = f"{base}/files/{name}.{media.type_of(job)[1]}"
     life_s = vendors.behaviour.of(job["vendor"])["link_life_s"]
     return f"{url}?until={vendors.clock.real(vendors.clock.now() + life_s):.3f}" if life_s else url
 
 
 def fetch(vendors: Vendors, asked: Asked, name: str) -> Reply:
-    job = vendors.books.job(asked.vendor, name.rpartition(".")[0])
+    job_id, _, number = name.rpartition(".")[0].partition("~")
+    job = vendors.books.job(asked.vendor, job_id)
     if job is None or vendors.status(job, asked.at) != "succeeded":
         return error(404, "no_such_file")
     lives = vendors.behaviour.of(asked.vendor)["link_life_s"]
     if lives and float(asked.query.get("until") or 0) < vendors.clock.real(asked.at):
         return error(403, "link_expired")
     first = vendors.books.fetched(job["id"]) == 0
-    return _file(job, job["fault"] if first else "")
+    return _file(job, int(number or 0), job["fault"] if first else "")
 
 
-def _file(job: Row, fault: str) -> Reply:
-    reply = Reply(content=job, media_type=media.TYPES[job["kind"]][0])
+def _file(job: Row, number: int, fault: str) -> Reply:
+    reply = Reply(content=job, number=number, media_type=media.type_of(job)[0])
     match fault:
         case "expired_file":
             return error(403, "link_expired")

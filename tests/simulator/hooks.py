@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .vendor import Vendors
 
 NEVER = 1e18
+Signs = Callable[[str, str, str, float], dict[str, str]]  # (id, body, secret, real time) -> headers
 FAULTS = {"lost", "doubled", "reversed", "forged", "replayed", "late", "huge", "unknown_job", "unsigned"}
 EXTRA = {"forged", "huge", "unknown_job", "unsigned"}  # come beside the true one
 BASE = {"accepted": "accepted_at", "running": "starts_at", "over": "done_at"}
@@ -101,3 +103,22 @@ def content(delivery: Row, told: dict[str, Any], *, base: str, secret: str, at: 
     """Headers and body as they go over the wire, to be kept for when they are sent a second time."""
     body = json.dumps(false_word(delivery, told, base))
     return json.dumps([signed(delivery, body, secret=secret, at=at), body])
+
+
+def foreign_content(delivery: Row, told: dict[str, Any], signs: Signs, *, secret: str, at: float) -> str:
+    """The same in another protocol: `told` is what its vendor says, `signs` what it signs with."""
+    if delivery["fault"] == "huge":
+        told = {**told, "padding": "x" * 2**20}
+    if delivery["fault"] == "unknown_job":
+        told = json.loads(json.dumps(told).replace(delivery["job"], f"nobody-{delivery['message']}"))
+    body = json.dumps(told)
+    wrong = "whsec_" + base64.b64encode(b"a key of somebody else's").decode()
+    headers = {"Content-Type": "application/json"}
+    if delivery["fault"] != "unsigned":
+        headers |= signs(delivery["message"], body, wrong if delivery["fault"] == "forged" else secret, at)
+    return json.dumps([headers, body])
+
+
+def standard(message: str, body: str, secret: str, at: float) -> dict[str, str]:
+    """The headers of Standard Webhooks."""
+    return signed({"fault": "", "message": message}, body, secret=secret, at=at)

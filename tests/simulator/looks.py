@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import submits
 from .books import Row
+from .manner import GENERIC, Manner
 from .replies import Asked, Reply, error, no_answer
 
 if TYPE_CHECKING:
@@ -48,20 +51,43 @@ def _finished(jobs: list[Row], told: list[dict[str, Any]]) -> list[tuple[dict[st
 def cancel(vendors: Vendors, asked: Asked, job_id: str) -> Reply:
     if trouble := failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor)):
         return trouble
-    _remember(vendors, asked, [])
     job = vendors.books.job(asked.vendor, job_id)
-    if job is None:
-        return error(404, "no_such_job")
-    if vendors.status(job, asked.at) in OVER:
-        return error(409, "already_over")
+    if job is None or vendors.status(job, asked.at) in OVER:
+        _remember(vendors, asked, [])
+        return error(409, "already_over") if job else error(404, "no_such_job")
+    cancelled(vendors, asked, job)
+    return Reply(body=vendors.told(job, asked.at))
+
+
+def seen(vendors: Vendors, asked: Asked, job_ids: Sequence[str], manner: Manner) -> Reply | list[Row]:
+    """A look at some jobs in another protocol: those that exist, or the trouble that came in between."""
+    if trouble := failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor), manner):
+        return trouble
+    found = [vendors.books.job(asked.vendor, job_id) for job_id in job_ids]
+    jobs = [job for job in found if job]
+    _remember(vendors, asked, jobs)
+    return jobs
+
+
+def paged(vendors: Vendors, asked: Asked, query: dict[str, str], manner: Manner) -> Reply | tuple[list[Row], str]:
+    """A listing in another protocol: (jobs, the oldest first, cursor or ""). `query` as of GET /v1/jobs."""
+    if trouble := failed(vendors, asked, vendors.behaviour.get_fault(asked.vendor), manner):
+        return trouble
+    jobs, cursor = _page(vendors, replace(asked, query=query))
+    _remember(vendors, asked, [])
+    return jobs, cursor or ""
+
+
+def cancelled(vendors: Vendors, asked: Asked, job: Row) -> None:
+    """Ends a job that is not over."""
+    vendors.books.saw(vendors.entry(asked), verdict="looked")
     vendors.books.cancel(job["id"], asked.at)
     job["cancelled_at"] = asked.at
     vendors.moved(job)
     submits.close_ranks(vendors, asked.vendor, asked.at)
-    return Reply(body=vendors.told(job, asked.at))
 
 
-def failed(vendors: Vendors, asked: Asked, fault: str) -> Reply | None:
+def failed(vendors: Vendors, asked: Asked, fault: str, manner: Manner = GENERIC) -> Reply | None:
     if not fault or fault == "list_miss":
         return None
     vendors.books.saw(vendors.entry(asked), verdict=f"fault {fault}")
@@ -73,7 +99,7 @@ def failed(vendors: Vendors, asked: Asked, fault: str) -> Reply | None:
             return Reply(body=b"<html>", media_type="text/html")
         case "cut":
             return Reply(body={"jobs": []}, sent_share=0.5)
-    return error(int(fault), fault, **({"Retry-After": "0.2"} if fault == "429" else {}))
+    return manner.failed(asked, int(fault), fault)
 
 
 def _remember(vendors: Vendors, asked: Asked, jobs: list[Row]) -> None:

@@ -29,17 +29,41 @@ def number(body: dict[str, Any], name: str, default: float, most: float) -> floa
 
 
 def image(body: dict[str, Any], mark: str) -> bytes:
-    png = _plain_png(int(number(body, "width", 64, 2048)), int(number(body, "height", 64, 2048)))
+    """A PNG; other formats by `format`: jpeg, webp. With `grid` four pictures in one, two by two."""
+    width, height = (int(number(body, name, 64, 4096)) for name in ("width", "height"))
+    if body.get("format") in OTHER_IMAGES:
+        return _other_image(width, height, str(body["format"]), mark)
+    png = _plain_png(width, height, bool(body.get("grid")))
     chunk = b"tEXtComment\0" + mark.encode()
     extra = (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     return png[:33] + extra + png[33:]  # right behind the header chunk
 
 
 @cache
-def _plain_png(width: int, height: int) -> bytes:
-    bands = [Image.linear_gradient("L").rotate(turn) for turn in (0, 90, 180)]
+def _plain_png(width: int, height: int, grid: bool = False) -> bytes:
     buffer = io.BytesIO()
-    Image.merge("RGB", bands).resize((width, height)).save(buffer, "PNG", compress_level=1)
+    _picture(width, height, grid).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _picture(width: int, height: int, grid: bool) -> Image.Image:
+    bands = [Image.linear_gradient("L").rotate(turn) for turn in (0, 90, 180)]
+    picture = Image.merge("RGB", bands)
+    if not grid:
+        return picture.resize((width, height))
+    whole, half = Image.new("RGB", (width, height)), (width // 2, height // 2)
+    for place in range(4):
+        turned = picture.rotate(90 * place).resize(half)
+        whole.paste(turned, (place % 2 * half[0], place // 2 * half[1]))
+    return whole
+
+
+def _other_image(width: int, height: int, form: str, mark: str) -> bytes:
+    """With the mark in its EXIF data."""
+    exif = Image.Exif()
+    exif[0x010E] = mark
+    buffer = io.BytesIO()
+    _picture(width, height, grid=False).save(buffer, form.upper(), exif=exif)
     return buffer.getvalue()
 
 
@@ -71,10 +95,38 @@ def _plain_mp4(width: int, height: int, seconds: float, fps: int) -> bytes:
         return out.read_bytes()
 
 
-def speech(body: dict[str, Any], mark: str) -> bytes:
-    """A steady tone as long as asked, or as long as the words take."""
+def speech_s(body: dict[str, Any]) -> float:
+    """How long a voice takes: as asked, or as its words do."""
     words = len(str(body.get("prompt", "")).split())
-    seconds = number(body, "seconds", max(0.5, words / WORDS_PER_S), 120)
+    return number(body, "seconds", max(0.5, words / WORDS_PER_S), 600)
+
+
+def speech(body: dict[str, Any], mark: str) -> bytes:
+    """A steady tone, in a WAV; with `format` mp3 in that, with pcm bare samples of 16 bits."""
+    if body.get("format") == "mp3":
+        return _id3(mark) + _plain_mp3(round(speech_s(body), 1))
+    sound = _wav(body, mark)
+    return sound[44:] if body.get("format") == "pcm" else sound
+
+
+@cache
+def _plain_mp3(seconds: float) -> bytes:
+    tone = _wav({"seconds": seconds}, "plain")
+    command = ["ffmpeg", "-v", "error", "-f", "wav", "-i", "pipe:0", "-ar", "44100", "-b:a", "128k", "-f", "mp3", "-"]
+    with _one_encoder:
+        return subprocess.run(command, check=True, input=tone, capture_output=True).stdout
+
+
+def _id3(mark: str) -> bytes:
+    """A tag of ID3v2.3 with one comment."""
+    text = b"\0eng\0" + mark.encode("latin-1")
+    frame = b"COMM" + len(text).to_bytes(4, "big") + b"\0\0" + text
+    size = bytes(len(frame) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + frame
+
+
+def _wav(body: dict[str, Any], mark: str) -> bytes:
+    seconds = speech_s(body)
     digest = hashlib.sha256(mark.encode()).digest()
     period = RATE // (150 + digest[0])
     wave_once = array.array("h", (int(9000 * math.sin(2 * math.pi * step / period)) for step in range(period)))
@@ -128,6 +180,18 @@ TYPES = {
     "text": ("application/json", "json"),
     "moderation": ("application/json", "json"),
 }
+OTHER_IMAGES = ("jpeg", "webp")
+FORMATS = {
+    "jpeg": ("image/jpeg", "jpg"),
+    "webp": ("image/webp", "webp"),
+    "mp3": ("audio/mpeg", "mp3"),
+    "pcm": ("audio/pcm", "pcm"),
+}
+
+
+def type_of(job: dict[str, Any]) -> tuple[str, str]:
+    """(media type, ending) of a job's files."""
+    return FORMATS.get(json.loads(job["request"]).get("format", ""), TYPES[job["kind"]])
 
 
 def units(kind: str, body: dict[str, Any], token_factor: float = 1.0) -> dict[str, int]:
@@ -136,7 +200,8 @@ def units(kind: str, body: dict[str, Any], token_factor: float = 1.0) -> dict[st
     if kind == "text":
         read = body.get("input_tokens") or max(1, round((characters // 4 + 1) * token_factor))
         return {"input_tokens": int(read), "output_tokens": int(body.get("output_tokens") or 400)}
-    counted = {"image": ("images", 1), "clip": ("seconds", math.ceil(number(body, "seconds", 1, 20)))}
+    images, seconds = max(1, int(body.get("count") or 1)), math.ceil(number(body, "seconds", 1, 20))
+    counted = {"image": ("images", images), "clip": ("seconds", seconds)}
     name, count = counted.get(kind, ("characters", characters))
     return {name: count}
 

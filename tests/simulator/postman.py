@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import hooks
+from . import hooks, protocols
 from .books import Row
 from .vendor import Vendors
 
@@ -62,11 +62,16 @@ class Postman:
         vendor, books, clock = job["vendor"], self._vendors.books, self._vendors.clock
         settings = self._vendors.behaviour.of(vendor)
         if not delivery["content"]:
-            told = self._vendors.told(job, clock.now())
-            if told["status"] == "succeeded":
-                await self._complete(told, job, f"{self._url}/{vendor}")
-            at = clock.real(clock.now())
-            said = hooks.content(delivery, told, base=f"{self._url}/{vendor}", secret=settings["hook_secret"], at=at)
+            secret, at = settings["hook_secret"], clock.real(clock.now())
+            if vendor in protocols.ALL:
+                speaks = protocols.ALL[vendor]
+                told = speaks.hook(self._vendors, job, f"{self._url}/{vendor}")
+                said = hooks.foreign_content(delivery, told, speaks.signs, secret=secret, at=at)
+            else:
+                told = self._vendors.told(job, clock.now())
+                if told["status"] == "succeeded":
+                    await self._complete(told, job, f"{self._url}/{vendor}")
+                said = hooks.content(delivery, told, base=f"{self._url}/{vendor}", secret=secret, at=at)
             delivery["content"] = books.keep_content(delivery, said)
         headers, body = json.loads(delivery["content"])
         answer = await post(json.loads(job["request"])["callback_url"], headers, body.encode())

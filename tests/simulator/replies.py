@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,10 @@ class Reply:
     at: float = 0.0  # virtual moment, before which nothing is answered
     lost: str = ""  # "close" or "reset": the connection ends without an answer
     outputs: list[tuple[dict[str, Any], Row]] = field(default_factory=list)  # parts of the body that get their output
-    content: Row | None = None  # the job whose file is the body
+    content: Row | None = None  # the job whose file is the body, the first or that of `number`
+    number: int = 0
+    made: list[tuple[Row, int]] = field(default_factory=list)  # (job, number of its file): contents that `shape` gets
+    shape: Callable[[list[bytes]], Any] | None = None  # makes the body of them, bytes or JSON, when all are there
     lines_of: tuple[Row, str] | None = None  # the bulk job whose output or error file is the body
     sent_share: float = 1.0  # of the body, while Content-Length promises all of it
     drips: bool = False  # the body comes byte by byte
@@ -34,8 +38,10 @@ class Asked:
     query: dict[str, str]
     body: dict[str, Any]
     key: str
-    raw: bytes = b""  # what is no JSON
+    raw: bytes = b""  # the body as it came
     media_type: str = ""
+    headers: dict[str, str] = field(default_factory=dict)  # names in lower case
+    base: str = ""  # the vendor's address as the client called it: http://127.0.0.1:8900/jobs
 
 
 def error(status: int, code: str, **headers: str) -> Reply:

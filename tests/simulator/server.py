@@ -18,7 +18,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import files, lines, media
+from . import files, lines, media, protocols
 from .books import Row
 from .clock import steady
 from .postman import Postman
@@ -93,7 +93,7 @@ class Server:
         except Exception:
             traceback.print_exc()
             reply, base = error(500, "the_simulator_itself_failed"), ""
-        if reply.at or reply.content or reply.outputs or reply.lines_of:
+        if reply.at or reply.content or reply.outputs or reply.lines_of or reply.shape:
             self._later(self._finish(connection, reply, base))
         else:
             self._send(connection, reply)
@@ -109,9 +109,10 @@ class Server:
         url = urlsplit(message.target)
         query, parts = dict(parse_qsl(url.query)), tuple(part for part in url.path.split("/") if part)
         media_type = message.headers.get("content-type", "")
+        is_foreign = parts[:1] and parts[0] in protocols.ALL  # which reads what came in its own way
         is_file = "multipart" in media_type or parts[1:] == ("v1", "files")
         try:
-            body = {} if is_file else json.loads(message.body or b"{}")
+            body = {} if is_file or is_foreign else json.loads(message.body or b"{}")
         except ValueError:
             return error(400, "not_json"), ""
         match parts:
@@ -127,6 +128,7 @@ class Server:
             case ("control",):
                 return self._control(body), ""
         vendor, *path = parts
+        base = f"http://{message.headers.get('host')}/{vendor}"
         asked = Asked(
             at=self.vendors.clock.virtual(at),
             vendor=vendor,
@@ -135,12 +137,14 @@ class Server:
             query=query,
             body=body,
             key=message.headers.get("idempotency-key", ""),
-            raw=message.body if is_file else b"",
+            raw=message.body,
             media_type=media_type,
+            headers=message.headers,
+            base=base,
         )
         reply = self.vendors.answer(asked)
         reply.vendor = vendor
-        return reply, f"http://{message.headers.get('host')}/{vendor}"
+        return reply, base
 
     def _control(self, order: dict[str, Any]) -> Reply:
         vendor = order.pop("vendor", "")
@@ -157,7 +161,9 @@ class Server:
     async def _finish(self, connection: Connection, reply: Reply, base: str) -> None:
         """Waits for the moment, and makes files meanwhile."""
         if reply.content and not reply.lost:
-            reply.body = await self._made(reply.content)
+            reply.body = await self._made(reply.content, reply.number)
+        if reply.shape and not reply.lost:
+            reply.body = reply.shape([await self._made(job, number) for job, number in reply.made])
         if reply.lines_of:
             reply.body = await self._written(*reply.lines_of, base)
         for told, job in reply.outputs:
@@ -217,11 +223,11 @@ class Server:
 
     # -- files -----------------------------------------------------------------------------------
 
-    async def _made(self, job: Row) -> bytes:
+    async def _made(self, job: Row, number: int = 0) -> bytes:
         tiny = self.vendors.behaviour.of(job["vendor"])["media"] == "tiny"
         if media.is_quick(job["kind"], tiny=tiny):
-            return content_of(job, tiny=tiny)
-        return await self._loop.run_in_executor(self._makers, lambda: content_of(job, tiny=tiny))
+            return content_of(job, number, tiny=tiny)
+        return await self._loop.run_in_executor(self._makers, lambda: content_of(job, number, tiny=tiny))
 
     async def _written(self, bulk: Row, role: str, base: str) -> bytes:
         said = lines.file_of(self.vendors, bulk, role)
@@ -247,8 +253,9 @@ def _at_usual_priority() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
-def content_of(job: Row, *, tiny: bool) -> bytes:
+def content_of(job: Row, number: int = 0, *, tiny: bool) -> bytes:
+    mark = f"{job['id']}.{number}" if number else str(job["id"])
     if job["fault"] == "wrong_type":
-        return media.wrong(job["kind"], job["id"])
-    content = media.make(job["kind"], json.loads(job["request"]), job["id"], tiny=tiny)
+        return media.wrong(job["kind"], mark)
+    content = media.make(job["kind"], json.loads(job["request"]), mark, tiny=tiny)
     return content[: len(content) // 2] if job["fault"] == "broken_file" else content

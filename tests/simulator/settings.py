@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "keeps_tags": True,  # and finds jobs by them; else a job shows only what was asked for
     "list_lag_s": 0.0,  # how long a new job is missing from listings
     "page_size": 1000,  # of listings
+    "account": {},  # what a protocol knows of the account: credits, tier, …
     "rates": {},  # {"500_after": 0.05}: share of submits with this fault
     "get_rates": {},  # the same for looks and listings
     # -- bulk jobs --
@@ -62,6 +63,7 @@ DEFAULTS: dict[str, Any] = {
     "bulk_rates": {},  # {"expires": 0.1}: share of bulk jobs with this fault
     # -- webhooks, for jobs with a callback_url --
     "hook_secret": "whsec_" + base64.b64encode(b"what only both of us know").decode(),
+    "hook_url": "",  # called for every job, where the vendor knows one address an account
     "hook_events": "over",  # or "all": also when the job starts
     "hook_delay_s": [0.0, 0.0],  # after the event
     "hook_tries": 3,
@@ -84,7 +86,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "media": ("real", "tiny"),
     "hook_events": ("over", "all"),
 }
-ORDERS = {"next", "next_get", "next_hook", "next_bulk", "calm", "fresh"}  # done once, not kept
+ORDERS = {"next", "next_get", "next_hook", "next_bulk", "calm", "usual", "fresh"}  # done once, not kept
 
 # -- faults: ordered one by one ("next"), or by rate ("rates") --
 BEFORE = {  # the job is not taken: the status answered, 0 for none
@@ -178,6 +180,9 @@ class Behaviour:
             for what in QUEUES:
                 self._next[vendor, what] = []
             settings = {**settings, **{rates: {} for rates, _, _ in FAULTS.values()}}
+        if order.get("usual"):
+            self.kept.pop(vendor, None)
+            self._all.pop(vendor, None)
         limits_of({**self.of(vendor), **settings})  # refuses nonsense before anything is kept
         for what, faults in ordered.items():
             self._next[vendor, what] += faults

@@ -7,9 +7,10 @@ import random
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from . import hooks, media, telling
+from . import hooks, media
 from .books import Row
 from .limits import Gate, Refusal
+from .manner import GENERIC, Manner, answered_at
 from .replies import Asked, Reply, error, no_answer
 from .settings import BEFORE, JOB
 
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 ENDINGS = {"fail_job": "failed", "moderated": "moderated"}
 
 
-def submit(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
-    reply = _judged(vendors, asked, kind, waits=waits)
-    if (manner := vendors.behaviour.of(asked.vendor)["tell_headers"]) and not reply.lost:
+def submit(vendors: Vendors, asked: Asked, kind: str, *, waits: bool, manner: Manner = GENERIC) -> Reply:
+    """`asked.body` is in the simulator's own words: prompt, width, height, seconds, count, tag, callback_url, …"""
+    reply = _judged(vendors, asked, kind, manner, waits=waits)
+    if vendors.behaviour.of(asked.vendor)["tell_headers"] and not reply.lost:
         told = vendors.gate(asked.vendor, asked.at).told(asked.at)
-        reply.headers.update(telling.headers(vendors, asked, told, nonsense=manner == "nonsense"))
+        reply.headers.update(manner.limit_headers(vendors, asked, told))
     return reply
 
 
-def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
+def _judged(vendors: Vendors, asked: Asked, kind: str, manner: Manner, *, waits: bool) -> Reply:
     books, behaviour, vendor = vendors.books, vendors.behaviour, asked.vendor
     settings, entry = behaviour.of(vendor), vendors.entry(asked)
     if kind not in media.MAKERS:
@@ -37,31 +39,31 @@ def _judged(vendors: Vendors, asked: Asked, kind: str, *, waits: bool) -> Reply:
         books.saw(entry, verdict="bad request")
         return error(400, "only_addresses_of_this_machine_are_called_back")
     if asked.key and settings["dedupe"] and (job := books.job_of_key(vendor, asked.key)):
-        return _again(vendors, job, entry, waits=waits)
+        return _again(vendors, asked, job, entry, manner, waits=waits)
     units = media.units(kind, asked.body, behaviour.token_factor(vendor, str(asked.body.get("prompt", ""))))
     counts = _counts(asked, units, manner=settings["tokens_counted"])
     entry["counts"] = json.dumps(counts)
     if refusal := _refusal(vendors, asked, counts):
         books.saw(entry, verdict=refusal.why)
-        return telling.refused(vendors, refusal, settings["retry_after"])
+        return manner.refused(vendors, asked, refusal)
     chance = behaviour.chance(vendor)
     fault = behaviour.fault("submit", vendor, chance)
     if fault in BEFORE:
         books.saw(entry, verdict=f"fault {fault}")
-        return _not_taken(fault, asked.at + settings["hang_s"])
+        return _not_taken(asked, fault, asked.at + settings["hang_s"], manner)
     if any(word in str(asked.body.get("prompt", "")).lower() for word in settings["moderated_words"]):
         fault = "moderated"
     if waits and fault in ENDINGS:  # one that answers at once says so at once
         books.saw(entry, verdict=f"fault {fault}")
-        return error(422, "content_policy" if fault == "moderated" else "could_not_make_it")
-    job = _new_job(vendors, asked, kind, entry, fault, chance, units)
+        return manner.declined(asked, "content_policy" if fault == "moderated" else "could_not_make_it")
+    job = _new_job(vendors, asked, kind, entry, fault, chance, units, manner)
     letters = hooks.planned(vendors, job) if callback else []
     books.saw(entry, verdict="accepted", job=job, made=[("deliveries", letter) for letter in letters])
     if callback:
         vendors.moved(job)
     if settings["tokens_counted"] == "settled" and job["done_at"] is not None:
         settle_tokens(vendors.gate(vendor, asked.at), counts, units, asked.at, job["done_at"])
-    return _taken(vendors, job, fault, waits=waits)
+    return _taken(vendors, asked, job, fault, manner, waits=waits)
 
 
 # -- limits ----------------------------------------------------------------------------------------
@@ -94,14 +96,21 @@ def settle_tokens(gate: Gate, counts: dict[str, int], units: dict[str, int], tak
 # -- taken or not ----------------------------------------------------------------------------------
 
 
-def _not_taken(fault: str, hangs_until: float) -> Reply:
+def _not_taken(asked: Asked, fault: str, hangs_until: float, manner: Manner) -> Reply:
     if not BEFORE[fault]:
         return no_answer(fault, at=hangs_until if fault.startswith("hang") else 0.0)
-    return error(BEFORE[fault], fault, **({"Retry-After": "0.2"} if fault == "429" else {}))
+    return manner.failed(asked, BEFORE[fault], fault)
 
 
 def _new_job(
-    vendors: Vendors, asked: Asked, kind: str, entry: Row, fault: str, chance: random.Random, units: dict[str, int]
+    vendors: Vendors,
+    asked: Asked,
+    kind: str,
+    entry: Row,
+    fault: str,
+    chance: random.Random,
+    units: dict[str, int],
+    manner: Manner,
 ) -> Row:
     settings = vendors.behaviour.of(asked.vendor)
     starts_at = asked.at + chance.uniform(*settings["queue_s"])
@@ -114,8 +123,9 @@ def _new_job(
         throttled, starts_at = place_at > starts_at, max(place_at, starts_at)
     bills = fault not in ENDINGS or settings["bill_failed"]
     times = 2 if fault == "dear" else 1
+    price_micro = manner.bill_micro(vendors, asked.vendor, kind, asked.body, units) if bills else 0
     return {
-        "id": f"{kind}-{vendors.books.next_number():06d}-{chance.getrandbits(32):08x}",
+        "id": manner.job_id(kind, vendors.books.next_number(), chance),
         "vendor": asked.vendor,
         "kind": kind,
         "tag": entry["tag"],
@@ -127,7 +137,7 @@ def _new_job(
         "done_at": None if fault == "stuck" else starts_at + takes_s,
         "ending": ENDINGS.get(fault, "succeeded"),
         "fault": fault if fault in JOB else "",
-        "billed_micro": times * vendors.behaviour.price_micro(asked.vendor, kind) if bills else 0,
+        "billed_micro": times * price_micro,
         "cancelled_at": None,
         "units": json.dumps({name: times * count for name, count in units.items()}),
         "throttled": int(throttled),
@@ -160,43 +170,38 @@ def close_ranks(vendors: Vendors, vendor: str, now: float) -> None:
         ends.append(1e18 if end is None else end)
 
 
-def _taken(vendors: Vendors, job: Row, fault: str, *, waits: bool) -> Reply:
-    at = _answered_at(job) if waits else 0.0
-    told = vendors.told(job, job["accepted_at"])
+def _taken(vendors: Vendors, asked: Asked, job: Row, fault: str, manner: Manner, *, waits: bool) -> Reply:
+    at = answered_at(job) if waits else 0.0
     match fault:
         case "lose_after_accept" | "reset_after_accept":
             return no_answer(fault, at=at)
         case "hang_after_accept":
             return no_answer(fault, at=max(at, job["accepted_at"] + vendors.behaviour.of(job["vendor"])["hang_s"]))
         case "500_after" | "502_after" | "503_after" | "504_after" | "408_after":
-            reply = error(int(fault[:3]), "internal")
+            reply = manner.failed(asked, int(fault[:3]), "internal")
             reply.at = at
             return reply
         case "garbage_after":
             return Reply(body=b"<html>one moment, please</html>", media_type="text/html", at=at)
         case "no_id":
             return Reply(body={"object": "job"}, at=at)
-    reply = _whole(vendors, job) if waits else Reply(status=201, body=told)
+    reply = _whole(vendors, asked, job, manner) if waits else manner.taken(vendors, asked, job)
     reply.drips = fault == "slow_answer"
     reply.sent_share = 0.5 if fault == "cut_answer" else 1.0
     return reply
 
 
-def _whole(vendors: Vendors, job: Row) -> Reply:
+def _whole(vendors: Vendors, asked: Asked, job: Row, manner: Manner) -> Reply:
     """The finished job, when it is."""
-    at = _answered_at(job)
-    told = vendors.told(job, at)
-    return Reply(body=told, outputs=[(told, job)], at=at)
+    reply = manner.finished(vendors, asked, job)
+    reply.at = answered_at(job)
+    return reply
 
 
-def _again(vendors: Vendors, job: Row, entry: Row, *, waits: bool) -> Reply:
+def _again(vendors: Vendors, asked: Asked, job: Row, entry: Row, manner: Manner, *, waits: bool) -> Reply:
     """The same key: the first job's answer, and no second bill; another request under it is refused."""
     if job["fingerprint"] != entry["fingerprint"]:
         vendors.books.saw(entry, verdict="key reused")
         return error(422, "key_was_used_for_another_request")
     vendors.books.saw(entry, verdict="replayed")
-    return _whole(vendors, job) if waits else Reply(body=vendors.told(job, entry["at"]))
-
-
-def _answered_at(job: Row) -> float:
-    return 1e18 if job["done_at"] is None else float(job["done_at"])
+    return _whole(vendors, asked, job, manner) if waits else Reply(body=vendors.told(job, entry["at"]))

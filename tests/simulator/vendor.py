@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from . import bulks, files, looks, submits, uploads
+from . import bulks, files, looks, protocols, submits, uploads
 from .books import Books, Row
 from .clock import Clock
 from .limits import Gate
@@ -28,6 +28,10 @@ class Vendors:
         self._gates: dict[str, Gate] = {}
 
     def answer(self, asked: Asked) -> Reply:
+        if asked.vendor in protocols.ALL:
+            if asked.method == "GET" and asked.path[:1] == ("files",):
+                return files.fetch(self, asked, asked.path[-1])
+            return protocols.ALL[asked.vendor].answer(self, asked)
         match asked.method, asked.path:
             case "POST", ("v1", "jobs"):
                 return submits.submit(self, asked, str(asked.body.get("kind", "")), waits=False)

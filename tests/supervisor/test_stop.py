@@ -11,7 +11,7 @@ from jobs.models import Attempt, Step, Worker
 from jobs.states import State
 from providers import registry
 from providers.models import Lane, Price, Provider
-from tests.factories import NOW, a_batch
+from tests.factories import NOW, a_batch, a_provider
 from tests.simulator_adapter import SimInstant
 from vidbatch_site.supervisor import supervisor as module
 from vidbatch_site.supervisor.children import Child
@@ -42,9 +42,8 @@ def passing(monkeypatch, rounds):
 
 def a_paid_call():
     step = Step.objects.filter(batch=a_batch()).first()
-    provider = Provider.objects.get(slug=SimInstant.slug)
-    lane = Lane.objects.filter(provider=provider).first()
-    price = Price.objects.create(provider=provider, capability="script", unit="calls", micro=5, valid_from=NOW)
+    provider = a_provider(SimInstant.slug, micro=5)
+    lane, price = Lane.objects.get(provider=provider), Price.objects.get(provider=provider)
     step.state = State.CLAIMED
     step.save()
     return Attempt.objects.create(

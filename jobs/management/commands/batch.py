@@ -15,6 +15,7 @@ from jobs.engine import watch
 from jobs.intake.table import IntakeError
 from jobs.launch import create_batch
 from jobs.models import Batch, Project
+from jobs.offers import LaunchRefused
 from jobs.settings_types import STRATEGIES, merged
 
 ROUND_S = 0.5
@@ -40,13 +41,16 @@ class Command(BaseCommand):
         if wait and not _is_driven():
             raise CommandError(ASLEEP, returncode=BAD_INPUT)
         strategy = {"strategy": options["strategy"]} if options["strategy"] else {}
-        batch = create_batch(
-            chosen,
-            name=options["name"] or topics.stem,
-            topics=rows,
-            settings=merged(chosen.batch_settings(), strategy),
-            by=None,
-        )
+        try:
+            batch = create_batch(
+                chosen,
+                name=options["name"] or topics.stem,
+                topics=rows,
+                settings=merged(chosen.batch_settings(), strategy),
+                by=None,
+            )
+        except LaunchRefused as refused:
+            raise CommandError(str(refused), returncode=BAD_INPUT) from refused
         self.stdout.write(f"Batch {batch.pk} “{batch.name}” is made: {len(rows)} videos, {batch.strategy}.")
         if wait and not self._wait(batch):
             raise SystemExit(1)

@@ -8,8 +8,12 @@ from providers.sync import sync_providers
 
 
 class Command(BaseCommand):
-    help = "Adds the rows that adapters declare and the database lacks; edited ones stay as they are."
+    help = "Makes rows of what adapters declare and the catalogue says. What was edited stays; differences are told."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        added = sync_providers()
-        self.stdout.write("\n".join(f"added {what}" for what in added) or "Nothing was missing.")
+        synced = sync_providers()
+        lines = [f"added {what}" for what in synced.added] + [f"changed {what}" for what in synced.changed]
+        self.stdout.write("\n".join(lines) or "Nothing was missing.")
+        if synced.differences:
+            self.stdout.write("\nEdited here, and left as it is:")
+            self.stdout.write("\n".join(f"  {difference}" for difference in synced.differences))

@@ -127,11 +127,11 @@ def test_a_refusal_at_the_edge_of_our_window_widens_the_guard_instead(me, vendor
     Quota.objects.create(provider=vendor, amount=2, window_s=10)
     batch_of(5)
     settle_all(claimed(me, 2).tickets, NOW, accepted_id="", units={"calls": 1})
-    again = claimed(me, 1, now=at(10.05))
+    again = claimed(me, 1, now=at(10.04))
     assert len(again.tickets) == 1
-    settle_all(again.tickets, at(10.05), error=RateLimited("Slow down.", retry_after_s=0.1))
+    settle_all(again.tickets, at(10.04), error=RateLimited("Slow down.", retry_after_s=0.1))
     assert not lane().paced
-    assert lane().guard_s == pytest.approx(0.05 + 0.4)
+    assert lane().guard_s == pytest.approx(0.04 + 0.4)
 
 
 def test_what_was_refused_for_haste_takes_no_place_in_our_windows(me, vendor):
@@ -239,9 +239,9 @@ def test_places_are_claimed_ahead_and_say_when_they_may_leave(me, vendor):
     settle_all(claimed(me, 2).tickets, NOW, units={"calls": 1})
     assert claimed(me, now=at(9.5), ahead_s=0.5).tickets == []
     ahead = claimed(me, now=at(9.8), ahead_s=0.5)
-    assert [ticket.send_at for ticket in ahead.tickets] == [at(10.05), at(10.05)]
-    assert set(Attempt.objects.filter(ended_at=None).values_list("sent_at", flat=True)) == {at(10.05)}
-    assert claimed(me, now=at(9.9), ahead_s=0.5).next_at == at(20.1)
+    assert [ticket.send_at for ticket in ahead.tickets] == [at(10.04), at(10.04)]
+    assert set(Attempt.objects.filter(ended_at=None).values_list("sent_at", flat=True)) == {at(10.04)}
+    assert claimed(me, now=at(9.9), ahead_s=0.5).next_at == at(20.08)
 
 
 def test_a_spacing_is_a_quota_of_one(me, vendor):
@@ -263,7 +263,7 @@ def test_a_days_quota_counts_hours_and_knows_when_the_oldest_leave(me, vendor):
         settle_all(claimed(me, 1, now=at(3600 * hours)).tickets, at(3600 * hours), units={"calls": 1})
     full = claimed(me, now=at(3600 * 6))
     assert full.tickets == []
-    assert full.next_at == at(86_400 + 432)  # the guard is half a percent
+    assert full.next_at == at(86_400 + 345.6)  # the guard is 0.4 %
     assert len(claimed(me, now=full.next_at).tickets) == 1
     assert sum(Usage.objects.values_list("requests", flat=True)) == 4
 

@@ -26,6 +26,6 @@ def voices(request):
     if "project" not in request.fixturenames:
         return
     request.getfixturevalue("db")
-    provider, _ = Provider.objects.get_or_create(slug="speaker", label="Speaker")
+    provider, _ = Provider.objects.get_or_create(slug="studio", defaults={"label": "Speaker"})
     voices = [["en", "Ada", "Ada (English)"], ["de", "Eva", "Eva (Deutsch)"]]
     Offer.objects.create(provider=provider, capability="voiceover", name="say", label="Say", voices=voices)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.models import Batch, Notice, Review, Step, Video, Worker
 from jobs.states import State
 from providers.sync import sync_providers
-from tests.factories import a_batch, a_project, a_user
+from tests.factories import LOCAL, a_batch, a_project, a_user
 from tests.jobs.views.situations import (
     a_flagged_image,
     a_lost_answer,
@@ -144,7 +144,7 @@ def done(client):
 
 
 def test_first_steps_tick_themselves_off_and_then_go(producer, project):
-    sync_providers()
+    sync_providers(*LOCAL)
     assert done(producer) == [True, False, False, False]
     batch = a_batch("Bread", project=project)
     assert done(producer) == [True, True, False, False]

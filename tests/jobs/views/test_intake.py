@@ -14,7 +14,7 @@ from django.utils import timezone
 from jobs.intake import drafts
 from jobs.models import Batch, IntakeDraft, Video
 from providers.sync import sync_providers
-from tests.factories import a_project, a_user
+from tests.factories import LOCAL, a_project, a_user
 
 urlpatterns = [
     path("", include("jobs.intake.urls")),
@@ -35,7 +35,7 @@ START = {
 
 @pytest.fixture
 def project():
-    sync_providers()
+    sync_providers(*LOCAL)
     return a_project(name="Bakery")
 
 

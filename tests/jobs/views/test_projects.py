@@ -16,7 +16,7 @@ from jobs import style_references
 from jobs.models import Membership, Project, StyleReference
 from providers.models import Provider
 from providers.sync import sync_providers
-from tests.factories import a_project, a_user
+from tests.factories import LOCAL, a_project, a_user
 
 pytestmark = pytest.mark.django_db
 FORM = {
@@ -27,7 +27,7 @@ FORM = {
 
 @pytest.fixture(autouse=True)
 def _providers():
-    sync_providers()
+    sync_providers(*LOCAL)
 
 
 @pytest.fixture

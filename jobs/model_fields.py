@@ -1,0 +1,63 @@
+"""The part of a project's form in which its models are chosen: for each stage one, and one that takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from django import forms
+
+from jobs.offers import choices_for
+from jobs.routing import wishes
+from jobs.settings_types import BatchSettings
+from jobs.states import Stage
+
+ROWS: tuple[tuple[str, str, tuple[Stage, ...]], ...] = (  # (name, label, stages that go by it)
+    ("script", "Script", (Stage.SCRIPT,)),
+    ("voiceover", "Voiceover", (Stage.VOICEOVER,)),
+    ("image", "Image", (Stage.IMAGE,)),
+    ("clip", "Clip", (Stage.CLIP,)),
+    ("clip_hero", "Clip of hero scenes", (Stage.CLIP,)),
+    ("moderation", "Moderation", (Stage.TOPIC_MODERATION, Stage.TEXT_MODERATION)),
+)
+PLACES = ("first", "second", "third")
+
+
+def fields_for(settings: BatchSettings, today: date) -> Iterator[tuple[str, forms.Field]]:
+    """(name, field with its initial value) of every place of every row."""
+    for name, label, stages in ROWS:
+        chosen = _chosen(settings, name, stages)
+        choices = choices_for(stages[0], set(chosen), today)
+        for place, wish in zip(PLACES, [*chosen, *(None for _ in PLACES)], strict=False):
+            words = {"first": label, "second": "then", "third": "then"}[place]
+            usual = {"first": "The first that can do it", "second": "–", "third": "–"}[place]
+            if name == "clip_hero" and place == "first":
+                usual = "As the others"
+            yield (
+                f"{name}_{place}",
+                forms.TypedChoiceField(
+                    choices=[("", usual), *choices],
+                    coerce=int,
+                    empty_value=None,
+                    required=False,
+                    label=words,
+                    initial=wish,
+                ),
+            )
+
+
+def offers_of(values: Mapping[str, Any]) -> dict[str, list[int]]:
+    """As BatchSettings.offers has it."""
+    found: dict[str, list[int]] = {}
+    for name, _, stages in ROWS:
+        wished = [values.get(f"{name}_{place}") for place in PLACES]
+        chosen = list(dict.fromkeys(wish for wish in wished if wish is not None))
+        for key in ["clip:hero"] if name == "clip_hero" else [stage.value for stage in stages]:
+            if chosen:
+                found[key] = chosen
+    return found
+
+
+def _chosen(settings: BatchSettings, name: str, stages: tuple[Stage, ...]) -> tuple[int, ...]:
+    return wishes("clip:hero" if name == "clip_hero" else stages[0], settings.offers)[: len(PLACES)]

@@ -1,0 +1,145 @@
+"""Failover: who takes over what, when, and where that is said."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.engine import rerouting
+from jobs.engine.requests import request_of, seconds_of
+from jobs.models import LedgerEntry, Notice, Step
+from jobs.settings_types import BatchSettings
+from jobs.states import Reason, State
+from providers.models import Lane, Offer, Provider
+from tests.factories import a_batch, a_provider
+from tests.simulator_adapter import register_all
+
+pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SOON, LATER = NOW + timedelta(seconds=20), NOW + timedelta(minutes=10)
+
+
+@pytest.fixture
+def first(monkeypatch):
+    register_all("http://127.0.0.1:9")
+    return a_provider("sim_jobs")
+
+
+@pytest.fixture
+def second(first):
+    return a_provider("sim_keyed")
+
+
+def a_step(first, second, **settings) -> Step:
+    offers = [Offer.objects.get(provider=provider).pk for provider in (first, second)]
+    a_batch(settings=BatchSettings(scenes=1, seconds=4, offers={"script": offers}, **settings), now=NOW)
+    return Step.objects.select_related("provider", "offer").get()
+
+
+def now_at(step: Step) -> str:
+    return Step.objects.select_related("provider").get(pk=step.pk).provider.slug
+
+
+STOPS = [
+    ({"paused": True}, {}),
+    ({"enabled": False}, {}),
+    ({"paused_until": LATER}, {}),
+    ({}, {"paused": True}),
+    ({}, {"paused_until": LATER}),
+    ({}, {"broken_until": LATER}),
+    ({}, {"max_in_flight": 0}),
+]
+
+
+@pytest.mark.parametrize(("of_provider", "of_lane"), STOPS)
+def test_the_next_takes_over_where_the_first_is_stopped_for_long(first, second, of_provider, of_lane):
+    step = a_step(first, second, failover=True)
+    Provider.objects.filter(pk=first.pk).update(**of_provider)
+    Lane.objects.filter(provider=first).update(**of_lane)
+    assert rerouting.reroute(NOW) == 1
+    moved = Step.objects.get(pk=step.pk)
+    assert (moved.provider, moved.offer.provider, moved.lane.provider) == (second, second, second)
+    assert moved.instead_of.provider == first
+    assert moved.fence == step.fence + 1
+    assert "takes over 1 step" in Notice.objects.get().text
+    assert rerouting.reroute(NOW) == 0
+
+
+@pytest.mark.parametrize("pause", [{}, {"paused_until": SOON}, {"broken_until": SOON}])
+def test_a_short_pause_is_waited_for(first, second, pause):
+    step = a_step(first, second, failover=True)
+    Lane.objects.filter(provider=first).update(**pause)
+    assert rerouting.reroute(NOW) == 0
+    assert now_at(step) == "sim_jobs"
+
+
+def test_only_where_the_project_allows_it(first, second):
+    step = a_step(first, second, failover=False)
+    Provider.objects.filter(pk=first.pk).update(paused=True)
+    assert rerouting.reroute(NOW) == 0
+    assert now_at(step) == "sim_jobs"
+
+
+def test_nothing_goes_to_one_that_is_stopped_itself(first, second):
+    step = a_step(first, second, failover=True)
+    Provider.objects.update(paused=True)
+    assert rerouting.reroute(NOW) == 0
+    assert now_at(step) == "sim_jobs"
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.RUNNING, State.UNKNOWN, State.FETCHING, State.DONE])
+def test_what_is_out_stays_where_it_is(first, second, state):
+    step = a_step(first, second, failover=True)
+    Step.objects.update(state=state)
+    Provider.objects.filter(pk=first.pk).update(paused=True)
+    assert rerouting.reroute(NOW) == 0
+    assert now_at(step) == "sim_jobs"
+
+
+def test_what_one_declined_goes_to_the_next_where_that_is_allowed(first, second):
+    step = a_step(first, second, declined_elsewhere=True)
+    Step.objects.update(state=State.ATTENTION, reason=Reason.CONTENT, message="declined")
+    assert rerouting.reroute(NOW) == 1
+    moved = Step.objects.get(pk=step.pk)
+    assert (moved.state, moved.reason, moved.message, moved.provider) == (State.READY, "", "", second)
+    assert "declined the content" in Notice.objects.get().text
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({"failover": True}, Reason.CONTENT), ({"declined_elsewhere": True}, Reason.REJECTED)],
+)
+def test_nothing_else_that_waits_for_a_person_is_taken_from_them(first, second, settings, reason):
+    step = a_step(first, second, **settings)
+    Step.objects.update(state=State.ATTENTION, reason=reason)
+    assert rerouting.reroute(NOW) == 0
+    assert now_at(step) == "sim_jobs"
+
+
+def test_one_that_takes_over_makes_a_length_that_it_sells(first, second):
+    step = a_step(first, second, failover=True)
+    step.want = {**step.want, "seconds": 4.2}
+    step.offer = Offer(provider=second, name="other", lengths=[10, 5])
+    assert seconds_of(step) == 5
+    assert request_of(step).seconds == 5
+
+
+def test_a_clip_does_not_get_shorter_by_it(first, second):
+    step = a_step(first, second, failover=True)
+    Step.objects.update(want={**step.want, "seconds": 8.0})
+    Offer.objects.filter(provider=second).update(lengths=[2, 4])
+    Provider.objects.filter(pk=first.pk).update(paused=True)
+    assert rerouting.reroute(NOW) == 0
+
+
+def test_the_ledger_says_who_took_over(scene):
+    broken = scene.vendor("jobs")
+    other = scene.vendor("keyed")
+    step = a_step(broken, other, failover=True, script_gate=True)
+    Provider.objects.filter(pk=broken.pk).update(paused=True)
+    scene.drive_until(Step.objects.filter(pk=step.pk, state=State.DONE).exists)
+    entry = LedgerEntry.objects.get(kind=LedgerEntry.Kind.RESERVE)
+    assert (entry.note, entry.attempt.provider) == ("took over from another provider", other)
+    scene.check()

@@ -1,0 +1,131 @@
+"""Several candidates by one request: the best by its checks goes on, the others stay as versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs.engine import assets, books, checking
+from jobs.engine.requests import request_of
+from jobs.models import Asset, Attempt, Step
+from jobs.pipeline import canonical
+from jobs.settings_types import BatchSettings
+from jobs.states import Stage, State, Verdict
+from providers.models import Offer, Price
+from qc.types import Examined, Result, Status
+from tests.factories import a_batch
+
+pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+def examined(*statuses: Status, name: str = "x") -> Examined:
+    results = tuple(
+        Result(name=f"check{n}", status=status, measured="", threshold="", sentence="It is so.")
+        for n, status in enumerate(statuses)
+    )
+    passed = Status.PASSED in statuses and Status.FAILED not in statuses
+    return Examined(
+        file_hash=name * 64, kind="image", facts={}, results=results, passed=passed, expectations_hash="0" * 64
+    )
+
+
+GOOD, POOR, BAD, WORST = (
+    (Status.PASSED, Status.PASSED),
+    (Status.PASSED, Status.SKIPPED),
+    (Status.PASSED, Status.FAILED),
+    (Status.FAILED, Status.FAILED),
+)
+
+
+@pytest.mark.parametrize(
+    ("looks", "best"),
+    [([BAD, GOOD, POOR], 1), ([POOR, GOOD], 1), ([WORST, BAD], 1), ([GOOD, GOOD], 0), ([BAD], 0)],
+)
+def test_the_best_passes_fails_little_and_skips_little(looks, best):
+    takes = [Asset(pk=n) for n in range(len(looks))]
+    assert assets.best_of(takes, [examined(*look) for look in looks]).pk == best
+
+
+@pytest.fixture
+def step():
+    """An image step whose files are there."""
+    a_batch(settings=BatchSettings(scenes=1, seconds=4, auto_retries=1), now=NOW)
+    step = Step.objects.select_related("provider", "offer").get()
+    Step.objects.update(stage=Stage.IMAGE, state=State.CHECKING, want={"prompt": "a lake", "width": 64, "height": 36})
+    return Step.objects.select_related("provider", "offer").get(pk=step.pk)
+
+
+def check(step: Step, *looks: tuple[Status, ...]) -> list[Asset]:
+    """Files of a round, looked at; the assets as they stand then."""
+    for n in range(len(looks)):
+        Asset.objects.create(
+            video_id=step.video_id,
+            step=step,
+            kind=Stage.IMAGE,
+            round=step.round,
+            name=f"{n}.png",
+            sha256=f"{n}" * 64,
+            size=1,
+            media_type="image/png",
+            made_for=step.wanted,
+            stands_for=step.wanted,
+        )
+    (ticket,) = checking.tickets_for([step])
+    assert len(ticket.takes) == len(looks)
+    found = tuple(examined(*look, name=str(n)) for n, look in enumerate(looks))
+    answer = checking.Checked(ticket=ticket, examined=found, took_s=(0.1,) * len(looks))
+    checking.settle_checks([answer], NOW)
+    return list(Asset.objects.filter(step=step).order_by("pk"))
+
+
+def test_the_best_becomes_current_and_the_others_stay(step):
+    takes = check(step, BAD, GOOD, POOR)
+    assert [take.current for take in takes] == [False, True, False]
+    assert [take.verdict for take in takes] == [Verdict.FAILED, Verdict.PASSED, Verdict.PASSED]
+    assert all(take.inspection_id for take in takes)
+    assert Step.objects.get(pk=step.pk).state == State.DONE
+
+
+def test_where_none_is_good_enough_it_is_one_try(step):
+    first = check(step, BAD, WORST, BAD)
+    assert {take.verdict for take in first} == {Verdict.FAILED}
+    assert not any(take.current for take in first)
+    again = Step.objects.get(pk=step.pk)
+    again.pk, again.round, again.state = None, 2, State.CHECKING
+    again.save()
+    second = check(again, WORST, BAD)
+    assert [take.verdict for take in second] == [Verdict.FAILED, Verdict.FLAGGED]
+    assert [take.current for take in second] == [False, True]
+
+
+def test_as_many_are_asked_for_as_the_model_gives():
+    a_batch(settings=BatchSettings(scenes=1, seconds=4, takes=4), now=NOW)
+    step = Step.objects.select_related("offer").get()
+    step.want = {**step.want, "takes": 4}
+    assert request_of(step).takes == 1
+    step.offer = Offer(name="several", takes=3)
+    assert request_of(step).takes == 3
+    assert '"takes":3' in canonical({"takes": request_of(step).takes})
+
+
+@pytest.mark.parametrize(
+    ("unit", "units", "micro"),
+    [
+        ("credits", {"credits": 3}, 30),
+        ("credits", {}, 500),
+        ("credits", {"seconds": 5}, 500),
+        ("calls", {}, 10),
+        ("credits", {"credits": 0}, 0),
+    ],
+)
+def test_where_the_vendor_does_not_say_what_it_bills_the_most_is_booked(unit, units, micro):
+    attempt = Attempt(price=Price(unit=unit, micro=10, per=1), reserved_micro=500)
+    assert books.billed(attempt, units) == micro
+
+
+def test_a_call_may_be_billed_by_several_units():
+    price = Price(unit="input_tokens", micro=100_000, per=1_000_000, beside={"output_tokens": 500_000})
+    assert books.cost(price, {"input_tokens": 412, "output_tokens": 655}) == 369  # 41.2 + 327.5, rounded up once

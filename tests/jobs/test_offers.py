@@ -1,0 +1,98 @@
+"""What speaks against the models of a batch before it starts."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from jobs.launch import create_batch
+from jobs.models import Batch
+from jobs.offers import LaunchRefused, choices_for, concerns
+from jobs.settings_types import BatchSettings, TopicRow
+from jobs.states import Stage
+from providers.models import Offer
+from providers.sync import sync_providers
+from tests.factories import a_project
+
+pytestmark = [pytest.mark.django_db]
+
+TODAY = date(2026, 11, 28)
+
+
+@pytest.fixture
+def runway(monkeypatch):
+    sync_providers("studio", "runway")
+    monkeypatch.setenv("RUNWAYML_API_SECRET", "a key")
+    return {offer.name: offer for offer in Offer.objects.filter(provider__slug="runway")}
+
+
+def with_clips_by(*offers: Offer) -> BatchSettings:
+    return BatchSettings(offers={"clip": [offer.pk for offer in offers]})
+
+
+def test_a_retired_model_is_refused_with_its_successor(runway):
+    found = concerns(with_clips_by(runway["gen3a_turbo"], runway["gen4_turbo"]), TODAY)
+    (sentence,) = found.refused
+    assert "was switched off on 30 July 2026" in sentence
+    assert "Its successor is Gen-4 Turbo (Runway)" in sentence
+
+
+def test_a_dying_model_is_warned_about(runway):
+    Offer.objects.filter(name="gen4_turbo").update(retires_on=date(2027, 1, 6))
+    found = concerns(with_clips_by(runway["gen4_turbo"]), TODAY)
+    assert found.refused == []
+    assert found.warned == ["Gen-4 Turbo (Runway) is switched off on 6 January 2027."]
+
+
+def test_one_that_lasts_is_fine(runway):
+    found = concerns(with_clips_by(runway["gen4_turbo"]), TODAY)
+    assert (found.refused, found.warned) == ([], [])
+
+
+def test_without_its_key_it_names_the_variable(runway, monkeypatch):
+    monkeypatch.delenv("RUNWAYML_API_SECRET")
+    (sentence,) = concerns(with_clips_by(runway["gen4_turbo"]), TODAY).refused
+    assert "set RUNWAYML_API_SECRET" in sentence
+
+
+def test_one_of_several_that_cannot_be_used_is_only_told(runway):
+    Offer.objects.filter(name="gen4.5").update(enabled=False)
+    found = concerns(with_clips_by(runway["gen4.5"], runway["gen4_turbo"]), TODAY)
+    assert found.refused == []
+    assert "an admin can enable the offer" in found.warned[0]
+
+
+def test_a_model_that_is_gone_is_said_so(runway):
+    assert "not there any more" in concerns(BatchSettings(offers={"clip": 999}), TODAY).refused[0]
+
+
+def test_a_batch_with_a_retired_model_is_not_started(runway):
+    with pytest.raises(LaunchRefused, match="successor"):
+        create_batch(
+            a_project(),
+            name="Late",
+            topics=[TopicRow(topic="Tides")],
+            settings=with_clips_by(runway["gen3a_turbo"]),
+            by=None,
+        )
+    assert not Batch.objects.exists()
+
+
+def test_only_what_can_be_used_is_offered_and_what_was_chosen(runway, monkeypatch):
+    labels = [label for _, label in choices_for(Stage.CLIP, set(), TODAY)]
+    assert labels == ["Gen-4 Turbo (Runway)", "Gen-4.5 (Runway)", "Slow zoom and pan (Studio (offline))"]
+    monkeypatch.delenv("RUNWAYML_API_SECRET")
+    kept = {runway["gen4_turbo"].pk}
+    labels = [label for _, label in choices_for(Stage.CLIP, kept, TODAY)]
+    assert labels == ["Gen-4 Turbo (Runway) – cannot be used now", "Slow zoom and pan (Studio (offline))"]
+
+
+def test_what_has_no_key_is_not_for_use(runway, monkeypatch):
+    assert Offer.objects.usable().filter(provider__slug="runway").count() == 2
+    monkeypatch.delenv("RUNWAYML_API_SECRET")
+    assert not Offer.objects.usable().filter(provider__slug="runway").exists()
+
+
+def test_what_works_here_comes_first(runway):
+    assert Offer.objects.usable().filter(capability="clip").first().provider.slug == "studio"

@@ -1,0 +1,198 @@
+"""Recorded answers of vendors, and a server that gives them again.
+
+tests/fixtures/providers/<slug>.json holds {"source": "https://…", "read": "2026-09", "examples": {"name": example}}:
+
+    {"call": "submit" | "poll" | "find" | "cancel" | …,
+     "capability": "clip", "request": {…fields of Request…}, "arguments": ["id of the job"],
+     "answers": [{"status": 200, "headers": {…}, "body": {…}}],
+     "means": {"type": "Accepted", "external_id": "…"} or {"error": "Rejected", "moderated": true}}
+
+`answers` are given one after the other, one a request; "text" or "base64" stand there for what is no JSON. {base} in
+them is the server's own address. Of `means` only what is named is compared; `outputs` is how many there are.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from providers import wire
+from providers.base import Adapter
+from providers.exceptions import CallError
+from providers.types import Accepted, Capability, Finished, InputFile, Request, Running
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "providers"
+KEY = "sk-secret-0f5d6c"
+
+
+@dataclass(frozen=True)
+class Example:
+    name: str
+    said: dict[str, Any]
+
+    def answers(self) -> list[dict[str, Any]]:
+        return json.loads(json.dumps(self.said["answers"]))
+
+
+def examples_of(slug: str) -> list[Example]:
+    path = FIXTURES / f"{slug}.json"
+    examples = json.loads(path.read_text())["examples"] if path.exists() else {}
+    return [Example(name, said) for name, said in examples.items()]
+
+
+@dataclass
+class Asked:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Recorder:
+    """`script` answers what comes, one a request; then 418. An answer "hang" or "reset" is none."""
+
+    url: str
+    script: list[Any]
+    asked: list[Asked] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def playing(answers: list[Any]) -> Iterator[Recorder]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one_request(self) -> None:
+            try:
+                super().handle_one_request()
+            except (ConnectionError, TimeoutError):
+                self.close_connection = True
+
+        def answer(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            recorder.asked.append(Asked(self.command, self.path, dict(self.headers), body))
+            answer = recorder.script.pop(0) if recorder.script else {"status": 418, "text": "no more"}
+            if answer == "hang":
+                recorder.released.wait(10)
+                self.close_connection = True
+                return
+            if answer == "reset":
+                self.connection.close()
+                self.close_connection = True
+                return
+            self.give(answer)
+
+        def give(self, answer: dict[str, Any]) -> None:
+            content, media_type = content_of(answer, recorder.url)
+            self.send_response(answer.get("status", 200))
+            headers = {"Content-Type": media_type, **answer.get("headers", {}), "Content-Length": str(len(content))}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = answer
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    recorder = Recorder(url=f"http://127.0.0.1:{server.server_address[1]}", script=list(answers))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield recorder
+    finally:
+        recorder.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+def content_of(answer: dict[str, Any], base: str) -> tuple[bytes, str]:
+    if "text" in answer:
+        return answer["text"].encode(), "text/html"
+    if "base64" in answer:
+        return base64.b64decode(answer["base64"]), "application/octet-stream"
+    return json.dumps(answer.get("body")).replace("{base}", base).encode(), "application/json"
+
+
+def adapter_at(adapter: type[Adapter], url: str, folder: Path) -> Adapter:
+    return adapter(workdir=folder / "work", base_url=url, key=KEY, session=wire.session())
+
+
+def request_of(example: Example | None, adapter: type[Adapter], folder: Path, capability: str = "") -> Request:
+    """The request of an example; of its capability, or the first one, where it names none."""
+    said = dict(example.said.get("request", {})) if example else {}
+    capability = capability or (example.said.get("capability", "") if example else "")
+    kind = Capability(capability or sorted(adapter.capabilities)[0])
+    offer = next((spec.name for spec in adapter.offers if spec.capability == kind), "model")
+    usual = {
+        "offer": offer,
+        "prompt": "a lake at dawn",
+        "width": 1280,
+        "height": 720,
+        "seconds": 5.0 if kind is Capability.CLIP else 0.0,
+        "seed": 7,
+        "tag": "a" * 32,
+        "inputs": (a_picture(folder),) if kind is Capability.CLIP else (),
+    }
+    return Request(capability=kind, **{**usual, **said})
+
+
+def a_picture(folder: Path, role: str = "image") -> InputFile:
+    path = folder / "picture.png"
+    if not path.exists():
+        Image.new("RGB", (64, 36), "teal").save(path)
+    url = "https://media.example/picture.png"
+    return InputFile(path=path, sha256="0" * 64, media_type="image/png", role=role, url=url)
+
+
+def play(example: Example, adapter: type[Adapter], recorder: Recorder, folder: Path) -> Any:
+    """What the adapter makes of it; a CallError is returned, not raised."""
+    speaking = adapter_at(adapter, recorder.url, folder)
+    call = example.said["call"]
+    try:
+        if call == "submit":
+            return speaking.submit(request_of(example, adapter, folder))
+        return getattr(speaking, call)(*example.said.get("arguments", ["job-1"]))
+    except CallError as error:
+        return error
+
+
+def differences(found: Any, means: dict[str, Any]) -> dict[str, Any]:
+    """Where what was made of it is not what it means: {name: what was found}."""
+    kind = means.get("error") or means.get("type")
+    wrong = {} if type(found).__name__ == kind else {"type": found}
+    for name, value in means.items():
+        if name in ("error", "type"):
+            continue
+        got = getattr(found, name, None)
+        if name == "outputs" and isinstance(value, int):
+            got = len(got or ())
+        if name == "units":
+            got = dict(got or {})
+        if name in ("reason", "message", "detail"):
+            if str(value).lower() not in str(got).lower():
+                wrong[name] = got
+        elif got != value:
+            wrong[name] = got
+    return wrong
+
+
+def is_answer(found: Any) -> bool:
+    return isinstance(found, Accepted | Finished | Running)
