@@ -79,7 +79,7 @@ def prepare(batch: Batch) -> Delivery:
     files: dict[tuple[int, str], Asset] = {}
     if ids:
         delivered = Asset.objects.filter(video__batch=batch, video__state=Video.State.DONE, current=True)
-        for asset in delivered.filter(kind__in=list(DELIVERED)):
+        for asset in delivered.filter(kind__in=list(DELIVERED), scene=None):
             files[asset.video_id, asset.kind] = asset
     costs = dict(
         Attempt.objects.filter(step__batch=batch).values_list("step__video").annotate(Sum("cost_micro")).order_by()

@@ -187,7 +187,7 @@ def workbench(video: Video, scene_id: int | None = None) -> Workbench:
         render=slots.of(None, Stage.RENDER),
         script=slots.of(None, Stage.SCRIPT),
         moderation=[slots.of(None, stage) for stage in moderation],
-        beside={a.kind: a for a in assets if a.current and a.kind in ("srt", "vtt", "poster")},
+        beside={a.kind: a for a in assets if a.current and not a.scene_id and a.kind in ("srt", "vtt", "poster")},
         attention=[step for step in steps if step.state == State.ATTENTION],
         attempts=attempts[:MOST_ATTEMPTS],
         attempt_count=len(attempts),

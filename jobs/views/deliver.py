@@ -26,7 +26,7 @@ def video_captions(request: HttpRequest, pk: int, kind: str) -> HttpResponseBase
 
 def _deliver(request: HttpRequest, pk: int, kind: Asset.Kind) -> HttpResponseBase:
     video = get_object_or_404(Video.objects.for_user(request.user), pk=pk)
-    asset = video.assets.filter(kind=kind, current=True).first()
+    asset = video.assets.filter(kind=kind, scene=None, current=True).first()
     if video.state != Video.State.DONE or asset is None:
         messages.error(request, "This video is not finished yet. It can be downloaded once its render has passed.")
         return redirect("video_detail", video.pk)

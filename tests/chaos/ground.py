@@ -112,7 +112,7 @@ def _fill() -> None:
     profile = Profile.objects.get_or_create(name="default")[0]
     a_project(profile=profile)
     register_all("http://127.0.0.1:9")
-    sync_providers()
+    sync_providers("studio", "this_machine", *(adapter.slug for adapter in VENDORS.values()))
     Provider.objects.filter(slug="studio").update(enabled=False)
     for vendor, adapter in VENDORS.items():
         provider = Provider.objects.get(slug=adapter.slug)

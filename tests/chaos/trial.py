@@ -110,8 +110,6 @@ class Trial:
             stage: Offer.objects.get(provider__slug=f"sim_{vendor}", capability=_capability(stage)).pk
             for stage, vendor in self.plan.vendor_of.items()
         }
-        if self.plan.depth == "stills":  # nobody sells clips: the videos end there
-            Offer.objects.filter(capability="clip").update(enabled=False)
         self.batch = create_batch(
             Project.objects.get(),
             name=self.plan.name,
@@ -120,6 +118,8 @@ class Trial:
             by=self.person.user,
             cap_micro=self.plan.cap_micro,
         )
+        if self.plan.depth == "stills":  # nobody sells clips: the videos end there
+            Offer.objects.filter(capability="clip").update(enabled=False)
 
     def _rage(self) -> None:
         self._wait_for_work()

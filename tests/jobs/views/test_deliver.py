@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from jobs import delivery
 from jobs.models import Video
+from jobs.queries.workbench import workbench
 from tests.factories import a_batch, a_project, a_user
-from tests.made_videos import make
+from tests.made_videos import an_asset, make
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,16 @@ def test_a_missing_file_is_said_before_half_a_zip_is_sent(viewer, batch, setting
 def test_a_finished_video_and_its_captions_download_under_a_name_of_ours(viewer, batch, name, ending):
     answer = viewer.get(reverse(name, args=[batch.videos.get(position=2).pk]))
     assert answer["Content-Disposition"] == f'attachment; filename="02-grosse-tide.{ending}"'
+
+
+def test_word_times_of_one_voice_are_not_the_captions_of_the_video(viewer, batch):
+    video = batch.videos.get(position=2)
+    words = an_asset(video, kind="srt", scene=video.scenes.first(), content=b"1\n00:00:00,000 --> 00:00:00,300\nWord\n")
+    captions = b"".join(viewer.get(reverse("video_srt", args=[video.pk])).streaming_content)
+    assert b"Hello" in captions
+    with zipfile.ZipFile(io.BytesIO(zip_of(viewer, batch))) as archive:
+        assert archive.read("02-grosse-tide.srt") == captions
+    assert workbench(video).beside["srt"].sha256 != words.sha256
 
 
 def test_a_video_whose_flags_are_open_is_not_delivered(viewer, batch):
