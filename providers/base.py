@@ -247,7 +247,8 @@ class Adapter:
                     headers=headers,
                     **kwargs,
                 )
-            answer = HttpAnswer(response.status_code, response.headers, self._content(response, until))
+            content = self._without_key(self._content(response, until))
+            answer = HttpAnswer(response.status_code, response.headers, content)
         except requests.exceptions.ConnectTimeout as error:
             raise NotSent(f"{self.label} could not be reached.", detail=_plain(error)) from error
         except requests.exceptions.ConnectionError as error:
@@ -268,6 +269,11 @@ class Adapter:
         if urlsplit(path)[:2] != urlsplit(self.url)[:2]:
             raise Unknown(f"{self.label} named an address of somebody else.", detail=path)
         return path
+
+    def _without_key(self, content: bytes) -> bytes:
+        """Some vendors repeat the key in what they say; it is to stand in no log and on no page."""
+        key = self.key.encode()
+        return content.replace(key, b"********") if len(key) > 7 and key in content else content
 
     def _content(self, response: requests.Response, until: float) -> bytes:
         """As it comes, not block by block: one that drips would fill its first block for hours."""

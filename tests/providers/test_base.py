@@ -111,3 +111,13 @@ def test_retry_after_as_a_date():
 def test_what_is_not_declared_is_blind_and_gets_a_minute():
     assert Vendor.recovery_of(Capability.IMAGE) is Recovery.BLIND
     assert Vendor.deadline_of(Capability.IMAGE) == 60.0
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+def test_a_key_that_the_vendor_repeats_stands_in_no_message(tmp_path, status):
+    responses.post(f"{URL}/make", status=status, body="Incorrect API key provided: sk-secret-77.")
+    with pytest.raises((Rejected, Unauthorised, Unknown)) as caught:
+        order(Vendor(workdir=tmp_path, key="sk-secret-77"))
+    assert "sk-secret-77" not in caught.value.message + caught.value.detail
+    assert "********" in caught.value.detail
