@@ -183,6 +183,11 @@ class Leonardo(Adapter):
 
     # -- errors ----------------------------------------------------------------------------------
 
+    def account(self) -> str:
+        user = self.read("GET", "/me").part("user_details", 0)
+        slots = user.whole("apiConcurrencySlots", default=0)
+        return f"The key works; {slots} jobs may run at once." if slots else "The key works."
+
     def error_of(self, response: HttpAnswer) -> CallError:
         """By the text: the status of declined content differs between two pages of the documents."""
         said, detail, status = _error(response), response.detail, response.status_code

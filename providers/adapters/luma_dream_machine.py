@@ -156,6 +156,10 @@ class LumaDreamMachine(Adapter):
                 return
         raise Unknown(f"{self.label} lists more jobs than can be looked through.")
 
+    def account(self) -> str:
+        cents = self.read("GET", "/credits").number("credit_balance")
+        return f"The key works; ${cents / 100:,.2f} are left."
+
     def error_of(self, response: HttpAnswer) -> CallError:
         said, status = response.said(self.label).text("detail", default=""), response.status_code
         if status in (400, 422) and self._is_moderated(said):

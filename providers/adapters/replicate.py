@@ -183,6 +183,9 @@ class Replicate(Adapter):
         over = made.text("status") not in cls.RUNNING
         return WebhookSaid(webhook_id=webhook_id, external_id=made.text("id") if over else None)
 
+    def account(self) -> str:
+        return f"The key works; it belongs to {self.read('GET', '/account').text('username')}."
+
     def error_of(self, response: HttpAnswer) -> CallError:
         if response.status_code == 429 and (said := AGAIN.search(response.text[:2000])):
             message = "Replicate asks us to slow down."

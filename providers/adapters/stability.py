@@ -133,6 +133,9 @@ class Stability(Adapter):
         pictures = list(said.items() if isinstance(said.value, list) else said.items("artifacts"))
         return _judged(answer, said, pictures, "finishReason", "base64", "image/png")
 
+    def account(self) -> str:
+        return f"The key works; {self.read('GET', '/v1/user/balance').number('credits'):,.0f} credits are left."
+
     def error_of(self, response: HttpAnswer) -> CallError:
         status, name = response.status_code, _name(response)
         if status == 429:

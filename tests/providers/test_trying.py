@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from providers import trying
+from providers import registry, trying
+from providers.base import Adapter
 from providers.exceptions import NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from providers.models import Provider
 from providers.sync import sync_providers
@@ -83,3 +85,45 @@ def test_the_command_tells_it(runway):
 @pytest.mark.parametrize("error", [Unauthorised, OutOfCredit, RateLimited, Rejected, NotSent, Unknown])
 def test_every_error_has_a_remedy(error):
     assert trying.remedy_of(error("x")).endswith(".")
+
+
+KEYS = {"leonardo": "7d1f0c52-8a3e-4b6f-9f0e-2a41c0b9d111"}
+LOOK = sorted(slug for slug, adapter in registry.all_adapters().items() if adapter.account is not Adapter.account)
+
+
+@pytest.fixture
+def at_simulator(vendors, monkeypatch):
+    def point(slug, key):
+        adapter = registry.get(slug)
+        monkeypatch.setenv(adapter.key_env, key)
+        monkeypatch.setenv(f"VIDBATCH_URL_{slug.upper()}", f"{vendors.url}/{slug}{urlsplit(adapter.base_url).path}")
+        sync_providers(slug)
+
+    return point
+
+
+def test_most_vendors_can_be_asked_for_nothing():
+    assert {"elevenlabs", "kling", "leonardo", "openai", "replicate", "runway", "stability"} <= set(LOOK)
+
+
+@pytest.mark.parametrize("slug", LOOK)
+def test_a_look_at_the_account_costs_nothing_and_says_what_is_left(at_simulator, vendors, slug):
+    at_simulator(slug, KEYS.get(slug, "a-key"))
+    trial = trying.look_at_account(slug)
+    assert trial.ok, trial.said
+    assert "The key works" in trial.said or "left" in trial.said
+    assert vendors.books(slug)["bills"] == []
+
+
+@pytest.mark.parametrize("slug", LOOK)
+def test_a_wrong_key_is_said_so(at_simulator, slug):
+    at_simulator(slug, "bad")
+    trial = trying.look_at_account(slug)
+    assert not trial.ok
+    assert "Check the key" in trial.said
+
+
+def test_one_that_cannot_be_asked_for_nothing_names_the_command(at_simulator):
+    at_simulator("haiper", "a-key")
+    with pytest.raises(CannotTry, match="manage.py try_provider haiper"):
+        trying.look_at_account("haiper")

@@ -15,7 +15,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from ... import webhook_signatures
@@ -162,6 +162,15 @@ class Kling(Adapter):
         task = Said(cls.label, json.loads(body))
         is_over = tasks.word_of(task) in tasks.OVER
         return WebhookSaid(webhook_id=webhook_id, external_id=tasks.id_of(task) if is_over else None)
+
+    def account(self) -> str:
+        """The resource packs of the last half year; the figures lag behind by twelve hours."""
+        until = datetime.now(UTC)
+        span = {"start_time": until - timedelta(days=180), "end_time": until}
+        said = self.ask("GET", "/account/costs", params={name: int(at.timestamp() * 1000) for name, at in span.items()})
+        packs = said.part("data").items("resource_pack_subscribe_infos", optional=True)
+        left = sum(pack.number("remaining_quantity", default=0.0) for pack in packs)
+        return f"The key works; about {left:,.0f} units are left."
 
     def ask(self, method: str, path: str, **kwargs: Any) -> Said:
         """The answer, once its code is 0: a status of 200 alone says nothing."""

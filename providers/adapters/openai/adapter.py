@@ -94,6 +94,10 @@ class OpenAI(Adapter):
             detail = content[:2000].decode("utf-8", "replace")
             raise Unknown(f"{self.label} answered something unreadable.", detail=detail) from error
 
+    def account(self) -> str:
+        known = sum(1 for _ in self.read("GET", "/models").items("data"))
+        return f"The key works; {known} models can be used with it."
+
     def error_of(self, response: HttpAnswer) -> CallError:
         return errors.named(self.label, response) or super().error_of(response)
 
