@@ -18,7 +18,7 @@ ROWS: tuple[tuple[str, str, tuple[Stage, ...]], ...] = (  # (name, label, stages
     ("voiceover", "Voiceover", (Stage.VOICEOVER,)),
     ("image", "Image", (Stage.IMAGE,)),
     ("clip", "Clip", (Stage.CLIP,)),
-    ("clip_hero", "Clip of hero scenes", (Stage.CLIP,)),
+    ("clip_hero", "Hero clip", (Stage.CLIP,)),
     ("moderation", "Moderation", (Stage.TOPIC_MODERATION, Stage.TEXT_MODERATION)),
 )
 PLACES = ("first", "second", "third")
@@ -30,10 +30,10 @@ def fields_for(settings: BatchSettings, today: date) -> Iterator[tuple[str, form
         chosen = _chosen(settings, name, stages)
         choices = choices_for(stages[0], set(chosen), today)
         for place, wish in zip(PLACES, [*chosen, *(None for _ in PLACES)], strict=False):
-            words = {"first": label, "second": "then", "third": "then"}[place]
-            usual = {"first": "The first that can do it", "second": "–", "third": "–"}[place]
-            if name == "clip_hero" and place == "first":
-                usual = "As the others"
+            words = label if place == "first" else f"{label}: {place} choice"
+            usual = "None"
+            if place == "first":
+                usual = "As other clips" if name == "clip_hero" else "Any that can"
             yield (
                 f"{name}_{place}",
                 forms.TypedChoiceField(

@@ -202,7 +202,7 @@ class QuotaAdmin(admin.ModelAdmin[Quota]):
 
 @admin.register(Price)
 class PriceAdmin(admin.ModelAdmin[Price]):
-    list_display = ("provider", "capability", "offer", "micro", "per", "unit", "valid_from", "in_words")
+    list_display = ("provider", "offer", "in_words", "micro", "per", "unit", "valid_from")
     list_display_links = ("in_words",)
     list_editable: ClassVar[tuple[str, ...]] = ("micro", "per", "unit")
     list_filter = ("provider", "capability")
@@ -216,6 +216,8 @@ class PriceAdmin(admin.ModelAdmin[Price]):
 
 
 def _rate(unit: str, micro: int, per: int) -> str:
-    unit = unit.replace("_", " ")
-    many = unit if per == 1 else f"{per:,} {unit}"
-    return f"${micro / 10**6:,.4f} for {'each of the ' if per == 1 else ''}{many}"
+    """Two digits, or as many as it takes."""
+    dollars = f"{micro / 10**6:,.6f}".rstrip("0")
+    dollars += "0" * max(0, 2 - len(dollars.partition(".")[2]))
+    many = "" if per == 1 else f"{per // 10**6} million " if per % 10**6 == 0 else f"{per:,} "
+    return f"${dollars} for {many}{unit.replace('_', ' ')}"

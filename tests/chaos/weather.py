@@ -45,7 +45,8 @@ def set_clock(folder: Path, offset: float) -> None:
 def set_free(folder: Path, free: int | None) -> None:
     (folder / "free").unlink(missing_ok=True)
     if free is not None:
-        (folder / "free").write_text(str(free))
+        (folder / "free.new").write_text(str(free))
+        (folder / "free.new").rename(folder / "free")  # nobody reads half of it
 
 
 def feel(folder: Path) -> None:

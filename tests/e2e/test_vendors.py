@@ -1,4 +1,4 @@
-"""Whole videos by real vendors' protocols: the simulator speaks them, with the vendors' own limits, a hundred times as fast.
+"""Whole videos by real protocols: the simulator speaks them, with the vendors' own limits, a hundred times as fast.
 
 Each of the five video vendors makes clips, with pictures by two vendors and voices by two; scripts come from OpenAI.
 Nothing is refused for haste, and the ledger says what the simulator's books say, vendor by vendor.
