@@ -18,6 +18,7 @@ from jobs.transactions import atomically
 from providers.models import Lane, Offer
 
 AT_ONCE = 200  # videos in one go
+LANE_COLUMNS = ("pk", "provider", "capability", "offer")
 
 
 def advance(video_ids: Iterable[int], now: datetime, *, not_before: datetime | None = None) -> None:
@@ -68,26 +69,27 @@ class _Market:
     """Offers and lanes, read once."""
 
     def __init__(self) -> None:
-        lanes = list(Lane.objects.order_by("pk"))
+        columns = ("pk", "provider", "capability", "name", "label", "lengths", "takes")
+        rows = list(Offer.objects.usable().values_list(*columns))
+        lanes = list(Lane.objects.filter(provider__in={row[1] for row in rows}).values_list(*LANE_COLUMNS))
         self.offers: list[OfferFacts] = []
-        for offer in Offer.objects.usable():
+        for pk, provider, capability, name, label, lengths, takes in rows:
             fitting = [
-                lane
-                for lane in lanes
-                if lane.provider_id == offer.provider_id and lane.matches(offer.capability, offer.pk)
+                (lane_offer is not None, bool(lane_capability), -lane)  # the most specific one
+                for lane, lane_provider, lane_capability, lane_offer in lanes
+                if lane_provider == provider and lane_capability in ("", capability) and lane_offer in (None, pk)
             ]
             if fitting:
-                lane = max(fitting, key=lambda lane: (lane.offer_id is not None, bool(lane.capability)))
                 self.offers.append(
                     OfferFacts(
-                        id=offer.pk,
-                        provider_id=offer.provider_id,
-                        lane_id=lane.pk,
-                        capability=offer.capability,
-                        name=offer.name,
-                        label=offer.label,
-                        lengths=tuple(sorted(offer.lengths)),
-                        takes=offer.takes,
+                        id=pk,
+                        provider_id=provider,
+                        lane_id=-max(fitting)[2],
+                        capability=capability,
+                        name=name,
+                        label=label,
+                        lengths=tuple(sorted(lengths)),
+                        takes=takes,
                     )
                 )
 
