@@ -1,14 +1,18 @@
 """Recorded answers of vendors, and a server that gives them again.
 
-tests/fixtures/providers/<slug>.json holds {"source": "https://…", "read": "2026-09", "examples": {"name": example}}:
+tests/fixtures/providers/<slug>.json holds {"source": "https://…", "read": "2026-09", "base": "https://api…/v1",
+"not_documented": ["moderated", …], "examples": {"name": example}}:
 
     {"call": "submit" | "poll" | "find" | "cancel" | …,
      "capability": "clip", "request": {…fields of Request…}, "arguments": ["id of the job"],
+     "asks": ["POST /image_to_video"],
      "answers": [{"status": 200, "headers": {…}, "body": {…}}],
      "means": {"type": "Accepted", "external_id": "…"} or {"error": "Rejected", "moderated": true}}
 
-`answers` are given one after the other, one a request; "text" or "base64" stand there for what is no JSON. {base} in
-them is the server's own address. Of `means` only what is named is compared; `outputs` is how many there are.
+`asks` is what leaves, below `base` and without its query. `answers` are given one after the other, one a request;
+"text" or "base64" stand there for what is no JSON. {base} in them is the server's own address. Of `means` only what is
+named is compared; `outputs` is how many there are. `request` beside a poll is what had been asked for. `not_documented`
+names what there is no example of, as the vendor says nothing of it: "OutOfCredit", "Unauthorised", "moderated", …
 """
 
 from __future__ import annotations
@@ -19,16 +23,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import requests
 from PIL import Image
 
 from providers import wire
 from providers.base import Adapter
 from providers.exceptions import CallError
-from providers.types import Accepted, Capability, Finished, InputFile, Request, Running
+from providers.types import Capability, InputFile, Request
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "providers"
 KEY = "sk-secret-0f5d6c"
@@ -43,10 +50,13 @@ class Example:
         return json.loads(json.dumps(self.said["answers"]))
 
 
-def examples_of(slug: str) -> list[Example]:
+def recording_of(slug: str) -> dict[str, Any]:
     path = FIXTURES / f"{slug}.json"
-    examples = json.loads(path.read_text())["examples"] if path.exists() else {}
-    return [Example(name, said) for name, said in examples.items()]
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def examples_of(slug: str) -> list[Example]:
+    return [Example(name, said) for name, said in recording_of(slug).get("examples", {}).items()]
 
 
 @dataclass
@@ -59,15 +69,34 @@ class Asked:
     def json(self) -> Any:
         return json.loads(self.body)
 
+    @property
+    def what(self) -> str:
+        """As in `asks`."""
+        return f"{self.method} {urlsplit(self.path).path}"
+
+    def fields(self) -> dict[str, Any]:
+        """Of an object in JSON, or of a form."""
+        media_type = self.headers.get("Content-Type", "")
+        if "multipart" not in media_type:
+            return dict(json.loads(self.body or b"{}"))
+        form = BytesParser().parsebytes(b"Content-Type: " + media_type.encode() + b"\r\n\r\n" + self.body)
+        parts: Any = form.get_payload()
+        names = [str(part.get_param("name", header="content-disposition")) for part in parts]
+        return {name: part.get_payload(decode=True).decode("latin-1") for name, part in zip(names, parts, strict=True)}
+
 
 @dataclass
 class Recorder:
-    """`script` answers what comes, one a request; then 418. An answer "hang" or "reset" is none."""
+    """`script` answers what comes, one a request; then 418. An answer "hang" or "reset" is none, and one that is
+    "drip" never comes to its end."""
 
     url: str
     script: list[Any]
     asked: list[Asked] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
+
+
+_sessions: dict[str, requests.Session] = {}  # of recorders that are there; closed with them
 
 
 @contextmanager
@@ -94,7 +123,20 @@ def playing(answers: list[Any]) -> Iterator[Recorder]:
                 self.connection.close()
                 self.close_connection = True
                 return
+            if answer == "drip":
+                self.drip()
+                return
             self.give(answer)
+
+        def drip(self) -> None:
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(500):
+                self.wfile.write(b" ")
+                if recorder.released.wait(0.02):
+                    return
 
         def give(self, answer: dict[str, Any]) -> None:
             content, media_type = content_of(answer, recorder.url)
@@ -114,10 +156,12 @@ def playing(answers: list[Any]) -> Iterator[Recorder]:
     recorder = Recorder(url=f"http://127.0.0.1:{server.server_address[1]}", script=list(answers))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
+    _sessions[recorder.url] = wire.session()
     try:
         yield recorder
     finally:
         recorder.released.set()
+        _sessions.pop(recorder.url).close()
         server.shutdown()
         server.server_close()
         thread.join(5)
@@ -131,11 +175,14 @@ def content_of(answer: dict[str, Any], base: str) -> tuple[bytes, str]:
     return json.dumps(answer.get("body")).replace("{base}", base).encode(), "application/json"
 
 
-def adapter_at(adapter: type[Adapter], url: str, folder: Path) -> Adapter:
-    return adapter(workdir=folder / "work", base_url=url, key=KEY, session=wire.session())
+def adapter_at(adapter: type[Adapter], url: str, folder: Path, **more: Any) -> Adapter:
+    session = _sessions.get(url) or wire.session()
+    return adapter(workdir=folder / "work", base_url=url, key=KEY, session=session, **more)
 
 
-def request_of(example: Example | None, adapter: type[Adapter], folder: Path, capability: str = "") -> Request:
+def request_of(
+    example: Example | None, adapter: type[Adapter], folder: Path, capability: str = "", **changes: Any
+) -> Request:
     """The request of an example; of its capability, or the first one, where it names none."""
     said = dict(example.said.get("request", {})) if example else {}
     capability = capability or (example.said.get("capability", "") if example else "")
@@ -151,7 +198,7 @@ def request_of(example: Example | None, adapter: type[Adapter], folder: Path, ca
         "tag": "a" * 32,
         "inputs": (a_picture(folder),) if kind is Capability.CLIP else (),
     }
-    return Request(capability=kind, **{**usual, **said})
+    return Request(capability=kind, **{**usual, **said, **changes})
 
 
 def a_picture(folder: Path, role: str = "image") -> InputFile:
@@ -162,9 +209,9 @@ def a_picture(folder: Path, role: str = "image") -> InputFile:
     return InputFile(path=path, sha256="0" * 64, media_type="image/png", role=role, url=url)
 
 
-def play(example: Example, adapter: type[Adapter], recorder: Recorder, folder: Path) -> Any:
+def play(example: Example, adapter: type[Adapter], recorder: Recorder, folder: Path, **more: Any) -> Any:
     """What the adapter makes of it; a CallError is returned, not raised."""
-    speaking = adapter_at(adapter, recorder.url, folder)
+    speaking = adapter_at(adapter, recorder.url, folder, **more)
     call = example.said["call"]
     try:
         if call == "submit":
@@ -193,6 +240,3 @@ def differences(found: Any, means: dict[str, Any]) -> dict[str, Any]:
             wrong[name] = got
     return wrong
 
-
-def is_answer(found: Any) -> bool:
-    return isinstance(found, Accepted | Finished | Running)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jobs.intake import drafts
 from jobs.models import Batch, IntakeDraft, Video
+from providers.models import Offer
 from providers.sync import sync_providers
 from tests.factories import LOCAL, a_project, a_user
 
@@ -304,6 +305,45 @@ def test_topics_made_before_are_made_again_by_a_tick(browser, project, producer,
     assert "Make topics of earlier batches again" in text(browser.get(url("draft_start", again)))
     browser.post(url("draft_start", again), {**START, "with_earlier": "on"})
     assert [video.topic for video in Batch.objects.get(name="Again").videos.all()] == ["Locks"]
+
+
+@pytest.fixture
+def clips_by(project, monkeypatch):
+    monkeypatch.setenv("RUNWAYML_API_SECRET", "a-key")
+    sync_providers("runway")
+
+    def choose(name):
+        offer = Offer.objects.get(provider__slug="runway", name=name)
+        project.defaults = {**project.defaults, "offers": {"clip": [offer.pk]}}
+        project.save()
+        return offer
+
+    return choose
+
+
+def test_a_model_that_was_switched_off_is_said_and_starts_nothing(browser, draft, clips_by):
+    clips_by("gen3a_turbo")
+    sentence = "was switched off on 30 July 2026. Its successor is Gen-4 Turbo (Runway): choose that."
+    assert sentence in text(browser.get(url("draft_start", draft)))
+    refused = browser.post(url("draft_start", draft), START)
+    assert refused.status_code == 200
+    assert sentence in text(refused)
+    assert not Batch.objects.exists()
+
+
+def test_a_model_that_will_be_switched_off_is_warned_about(browser, draft, clips_by):
+    offer = clips_by("gen4_turbo")
+    Offer.objects.filter(pk=offer.pk).update(retires_on=timezone.now().date() + timedelta(days=20))
+    assert "Gen-4 Turbo (Runway) is switched off on" in text(browser.get(url("draft_start", draft)))
+    assert browser.post(url("draft_start", draft), START).status_code == 302
+    assert Batch.objects.get().settings["offers"] == {"clip": [offer.pk]}
+
+
+def test_what_a_vendor_bills_in_credits_is_estimated(browser, draft, clips_by):
+    clips_by("gen4_turbo")
+    page = text(browser.get(url("draft_start", draft)))
+    assert "Estimated price: <strong>$" in page
+    assert "$0.00</strong>" not in page
 
 
 def test_what_the_project_sets_for_itself_is_kept(browser, project, producer):
