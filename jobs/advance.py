@@ -10,7 +10,7 @@ from django.db.models import Max, Q
 
 from jobs.models import Asset, Batch, Scene, Step, Video
 from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due, over
-from jobs.routing import OfferFacts, choose
+from jobs.routing import OfferFacts, choose, wishes
 from jobs.settings_types import BatchSettings
 from jobs.states import OPEN, USABLE, Reason, Stage, State
 from jobs.strategies import NOTHING_OWED, gate_of, has_gates, open_gate, rank_of
@@ -18,6 +18,7 @@ from jobs.transactions import atomically
 from providers.models import Lane, Offer
 
 AT_ONCE = 200  # videos in one go
+NO_PROVIDER = "No enabled provider"
 LANE_COLUMNS = ("pk", "provider", "capability", "offer")
 
 
@@ -72,6 +73,7 @@ class _Market:
         columns = ("pk", "provider", "capability", "name", "label", "lengths", "takes")
         rows = list(Offer.objects.usable().values_list(*columns))
         lanes = list(Lane.objects.filter(provider__in={row[1] for row in rows}).values_list(*LANE_COLUMNS))
+        self.known_lengths: dict[int, tuple[int, ...] | None] = {}
         self.offers: list[OfferFacts] = []
         for pk, provider, capability, name, label, lengths, takes in rows:
             fitting = [
@@ -97,6 +99,13 @@ class _Market:
         return choose(stage, settings.offers, self.offers, hero=hero)
 
     def lengths(self, settings: BatchSettings, *, hero: bool) -> tuple[int, ...]:
+        """Of the first choice, whether it can be used just now or not: what was made by it stays what is wanted."""
+        for wish in wishes(Stage.CLIP, settings.offers, hero=hero):
+            if wish not in self.known_lengths:
+                known = Offer.objects.filter(pk=wish).values_list("lengths", flat=True).first()
+                self.known_lengths[wish] = None if known is None else tuple(sorted(known))
+            if (lengths := self.known_lengths[wish]) is not None:
+                return lengths
         offer = self.choose(Stage.CLIP, settings, hero=hero)
         return offer.lengths if offer else ()
 
@@ -226,7 +235,10 @@ def _state_of(video: Video, plan: Plan, unsold: str | None) -> tuple[Video.State
         return Video.State.ATTENTION, plan.attention[0].message
     if unsold:
         stage = Stage(unsold).label.lower()
-        return Video.State.ATTENTION, f"No enabled provider makes this stage: {stage}. Enable one under Providers."
+        return (
+            Video.State.ATTENTION,
+            f"{NO_PROVIDER} makes this stage: {stage}. Enable one under Providers, or set its key.",
+        )
     if plan.flagged:
         count = len(plan.flagged)
         what = Stage(plan.flagged[0]).label.lower() if count == 1 else f"{count} files"

@@ -37,6 +37,8 @@ def create_batch(
     Raises LaunchRefused when it names models that cannot be used.
     """
     now = now or timezone.now()
+    if token and (made := Batch.objects.filter(token=token).first()):
+        return made
     check_launch(settings, now.date())
     batch, is_new = Batch.objects.get_or_create(
         token=token or secrets.token_urlsafe(24),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -49,7 +49,10 @@ class ProviderAdmin(Kept):
             return "no adapter of this name"
         if adapter.local or not adapter.key_env:
             return "needs none"
-        return f"{adapter.key_env} is {'set' if credentials.key_of(adapter) else 'not set'}"
+        try:
+            return f"{adapter.key_env} is {'set' if credentials.key_of(adapter) else 'not set'}"
+        except ImproperlyConfigured as error:
+            return str(error)
 
     @admin.display(description="last success")
     def last_success(self, provider: Provider) -> str:

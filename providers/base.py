@@ -264,7 +264,7 @@ class Adapter:
 
     def address(self, path: str) -> str:
         """`path` on the vendor's host; a whole address of another host is refused, as the key would go there."""
-        if not path.startswith(("http://", "https://")):
+        if path.startswith("/"):
             return self.url + path
         if urlsplit(path)[:2] != urlsplit(self.url)[:2]:
             raise Unknown(f"{self.label} named an address of somebody else.", detail=path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 from .base import Adapter
+
+log = logging.getLogger(__name__)
 
 
 def key_of(adapter: type[Adapter]) -> str:
@@ -18,7 +21,13 @@ def key_of(adapter: type[Adapter]) -> str:
 def is_set(adapter: type[Adapter]) -> bool:
     """Whether it can be used: its key is there, or it needs none."""
     is_own = adapter.own_servers and url_of(adapter) != adapter.base_url
-    return adapter.local or not (adapter.key_env and adapter.needs_key) or is_own or bool(key_of(adapter))
+    if adapter.local or not (adapter.key_env and adapter.needs_key) or is_own:
+        return True
+    try:
+        return bool(key_of(adapter))
+    except ImproperlyConfigured as error:  # one vendor's trouble: the others go on
+        log.warning("%s cannot be used: %s", adapter.label, error)
+        return False
 
 
 def webhook_secrets_of(adapter: type[Adapter]) -> list[str]:

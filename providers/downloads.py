@@ -25,6 +25,7 @@ from .types import Output
 
 GIB = 1024**3
 TEMP_FOLDER = "tmp"
+MOST_TO_RESHAPE = 64 * 2**20
 TEMP_LIFE_S = 24 * 3600
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 GONE = (401, 403, 404, 410)
@@ -111,8 +112,10 @@ def store(
     with _room_watched(), _temp_file(media_root) as temp:
         _guard_room(media_root, min_free_bytes)
         _fill(temp, output, source)
-        if reshape is not None and (other := reshape(temp.read_bytes())) is not None:
-            temp.write_bytes(other)
+        if reshape is not None and temp.stat().st_size <= MOST_TO_RESHAPE:
+            other = reshape(temp.read_bytes())
+            if other is not None:
+                temp.write_bytes(other)
         return _publish(temp, media_root, output.media_type, max_bytes, passing)
 
 

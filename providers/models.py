@@ -110,6 +110,11 @@ class Offer(FromCatalogue):
     def __str__(self) -> str:
         return f"{self.label} ({self.provider})"
 
+    def clean(self) -> None:
+        self.parameters = {} if self.parameters is None else self.parameters
+        if not isinstance(self.parameters, dict):
+            raise ValidationError({"parameters": 'Write names with their values: {"guidance": 3}.'})
+
 
 class Selected(FromCatalogue):
     """A row that applies to a whole provider, to one capability of it, or to one offer."""
@@ -335,6 +340,7 @@ class Price(Selected):
             raise ValidationError({"micro": "A price is 0 or more. What costs nothing has the price 0."})
         if self.per == 0:
             raise ValidationError({"per": "A price is for 1 unit or more."})
+        self.beside = {} if self.beside is None else self.beside
         rates = self.beside.values() if isinstance(self.beside, dict) else [None]
         if not all(type(micro) is int and micro >= 0 for micro in rates):
             raise ValidationError({"beside": 'Write units with their micro: {"output_tokens": 500000}.'})

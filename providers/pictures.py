@@ -15,6 +15,9 @@ from .exceptions import Rejected
 from .types import InputFile, Request
 
 Size = tuple[int, int]
+MOST_PIXELS = (
+    40_000_000  # that are decoded in a drive; larger ones are left to the checks, which have a limit of their own
+)
 
 
 def nearest(sizes: Iterable[Size], width: int, height: int) -> Size:
@@ -67,6 +70,8 @@ def shaped(content: bytes, width: int, height: int, *, quarters: bool = False) -
     if not (width and height) and not quarters:
         return None
     with Image.open(io.BytesIO(content)) as picture:
+        if picture.width * picture.height > MOST_PIXELS:
+            raise ValueError("too many pixels to be taken apart here")
         fits = abs(picture.width * height - picture.height * width) <= max(width, height) and picture.width <= width
         if fits and not quarters:
             return None

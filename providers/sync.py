@@ -62,28 +62,17 @@ def differences(provider: Provider) -> list[Difference]:
     if adapter is None:
         return []
     result = Synced()
-    with transaction.atomic():
-        _Sync(adapter, result, timezone.now()).run()
-        transaction.set_rollback(True)
+    _Sync(adapter, result, timezone.now(), looks_only=True).run()
     return result.differences
 
 
 class _Sync:
-    def __init__(self, adapter: type[Adapter], result: Synced, now: datetime) -> None:
-        self.adapter, self.result, self.now = adapter, result, now
+    def __init__(self, adapter: type[Adapter], result: Synced, now: datetime, *, looks_only: bool = False) -> None:
+        self.adapter, self.result, self.now, self.looks_only = adapter, result, now, looks_only
         self.sold: Catalogue | None = catalogue.of(adapter.slug)
 
     def run(self) -> None:
-        local = (os.cpu_count() or 2) if self.adapter.local else None
-        self.provider, is_new = Provider.objects.select_for_update().get_or_create(
-            slug=self.adapter.slug,
-            defaults={
-                "label": self.adapter.label,
-                "max_in_flight": local,
-                "catalogue": {"max_in_flight": local},
-                "enabled": not self.adapter.off_because,
-            },
-        )
+        self.provider, is_new = self._provider()
         if is_new:
             self.result.added.append(f"provider {self.provider}")
         self.seen = set(self.provider.synced)
@@ -93,9 +82,23 @@ class _Sync:
         self._lanes(offers)
         self._quotas(offers)
         self._prices(offers)
-        if self.seen != set(self.provider.synced):
+        if self.seen != set(self.provider.synced) and not self.looks_only:
             self.provider.synced = sorted(self.seen)
             self.provider.save(update_fields=["synced"])
+
+    def _provider(self) -> tuple[Provider, bool]:
+        if self.looks_only:
+            return Provider.objects.get(slug=self.adapter.slug), False
+        local = (os.cpu_count() or 2) if self.adapter.local else None
+        return Provider.objects.select_for_update().get_or_create(
+            slug=self.adapter.slug,
+            defaults={
+                "label": self.adapter.label,
+                "max_in_flight": local,
+                "catalogue": {"max_in_flight": local},
+                "enabled": not self.adapter.off_because,
+            },
+        )
 
     # -- one kind of row after the other ---------------------------------------------------------
 
@@ -105,10 +108,10 @@ class _Sync:
         entries = {(entry.capability, entry.name): entry for entry in self.sold.offers} if self.sold else {}
         for key in [*specs, *(key for key in entries if key not in specs)]:
             values = _offer_values(specs.get(key), entries.get(key))
-            row = rows.get(key)
+            row, is_first = rows.get(key), self._is_first(f"offer {key}")
             if row is not None:
                 self._follow(row, values)
-            elif self._is_first(f"offer {key}"):
+            elif is_first:
                 made = Offer(provider=self.provider, capability=key[0], name=key[1], catalogue=_stored(values))
                 rows[key] = self._make(made, values)
         for key, entry in entries.items():
@@ -127,10 +130,13 @@ class _Sync:
             if name and offer is None:
                 continue
             values = {"max_in_flight": cap}
-            row = rows.get((capability, offer.pk if offer else None))
+            row, is_first = (
+                rows.get((capability, offer.pk if offer else None)),
+                self._is_first(f"lane {capability} {name}"),
+            )
             if row is not None:
                 self._follow(row, values)
-            elif self._is_first(f"lane {capability} {name}"):
+            elif is_first:
                 lane = Lane(provider=self.provider, capability=capability, offer=offer, catalogue=values)
                 lane.queues_ahead = self.adapter.queues_ahead
                 self._make(lane, values)
@@ -143,9 +149,10 @@ class _Sync:
             values = {"amount": entry.amount, "strict": entry.strict}
             kind: dict[str, Any] = {"capability": entry.capability, "offer": offer, "unit": entry.unit}
             row = Quota.objects.filter(provider=self.provider, window_s=entry.window_s, **kind).first()
+            is_first = self._is_first(f"quota {entry.capability} {entry.offer} {entry.unit} {entry.window_s:g}")
             if row is not None:
                 self._follow(row, values)
-            elif self._is_first(f"quota {entry.capability} {entry.offer} {entry.unit} {entry.window_s:g}"):
+            elif is_first:
                 quota = Quota(provider=self.provider, window_s=entry.window_s, catalogue=values, **kind)
                 self._make(quota, values)
 
@@ -164,8 +171,9 @@ class _Sync:
     def _price(self, capability: str, offer: Offer | None, values: dict[str, Any]) -> None:
         same = Price.objects.filter(provider=self.provider, capability=capability, offer=offer)
         latest = same.order_by("-valid_from", "-pk").first()
+        is_first = self._is_first(f"price {capability} {offer.name if offer else ''}")
         if latest is None:
-            if self._is_first(f"price {capability} {offer.name if offer else ''}"):
+            if is_first:
                 price = Price(provider=self.provider, capability=capability, offer=offer, catalogue=values)
                 self._make(price, {**values, "valid_from": self.now})
             return
@@ -190,6 +198,8 @@ class _Sync:
     def _make(self, row: Any, values: Mapping[str, Any], told: list[str] | None = None) -> Any:
         for name, value in values.items():
             setattr(row, name, value)
+        if self.looks_only:
+            return row
         row.save()
         (self.result.added if told is None else told).append(f"{row._meta.verbose_name} {row}")
         return row
@@ -205,6 +215,8 @@ class _Sync:
                 news[name] = theirs
             else:
                 self._differs(row, name, ours, theirs)
+        if self.looks_only:
+            return
         for name, theirs in news.items():
             setattr(row, name, theirs)
         row.catalogue = {**before, **_stored(values)}

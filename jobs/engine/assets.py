@@ -43,8 +43,8 @@ def create(made: Iterable[tuple[Step, Sequence[Stored]]], now: datetime) -> None
 def failed_tries(asset: Asset) -> int:
     """How many files made for the same thing failed their checks since a person last sent one back."""
     slot = Asset.objects.filter(video=asset.video_id, scene=asset.scene_id, kind=asset.kind, made_for=asset.made_for)
-    last = slot.filter(verdict=Verdict.SENT_BACK).order_by("-pk").values_list("pk", flat=True).first() or 0
-    failed = slot.filter(pk__gt=last, pk__lt=asset.pk, verdict=Verdict.FAILED).exclude(round=asset.round)
+    last = slot.filter(verdict=Verdict.SENT_BACK).order_by("-round").values_list("round", flat=True).first() or 0
+    failed = slot.filter(round__gt=last, round__lt=asset.round, verdict=Verdict.FAILED)
     return failed.values("round").distinct().count()  # of several takes of one round, none was good enough
 
 

@@ -28,8 +28,11 @@ def valid_prices(provider_id: int, now: datetime) -> list[Price]:
 def billed(attempt: Attempt, units: dict[str, int]) -> int:
     """What the vendor bills for it; where it did not say how many of the priced unit, the most that was reserved."""
     price = attempt.price
-    if price.micro and price.unit != "calls" and price.unit not in units:
+    has_rate = price.micro or any(price.beside.values())
+    if has_rate and price.unit != "calls" and price.unit not in units:
         return attempt.reserved_micro
+    if "output_tokens" in price.beside and "output_tokens" not in units:
+        return attempt.reserved_micro  # half of a bill
     return cost(price, units)
 
 

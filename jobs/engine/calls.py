@@ -306,15 +306,17 @@ def _whole(adapter: Adapter, request: Request, output: Output, store: Callable[.
 def _shaped(content: bytes, request: Request) -> bytes | None:
     try:
         parts = pictures.shaped(content, request.width, request.height)
-    except (OSError, ValueError):
-        return None  # the checks say what is wrong with it
+    except Exception as error:  # whatever is wrong with a file that is paid for: the checks say it
+        log.info("step of %s: its picture stays as it came (%s)", request.tag, error)
+        return None
     return parts[0] if parts else None
 
 
 def _quarters(content: bytes, request: Request) -> list[bytes]:
     try:
         return pictures.shaped(content, request.width, request.height, quarters=True) or [content]
-    except (OSError, ValueError):
+    except Exception as error:
+        log.info("step of %s: its picture stays as it came (%s)", request.tag, error)
         return [content]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -71,20 +71,28 @@ class Checked:
 
 def examine(ticket: CheckTicket) -> Checked:
     """In a thread: reads each file once. No exception comes out."""
-    examined, took_s = [], []
+    examined: list[tuple[Take, Examined, float]] = []
+    broke = ""
     try:
         failpoint("mid_qc")
         for take in ticket.takes:
             began = monotonic()
-            examined.append(_examine(ticket, take))
-            took_s.append(monotonic() - began)
+            try:
+                examined.append((take, _examine(ticket, take), monotonic() - began))
+            except (Stopped, DiskFull, ProgramMissing):
+                raise
+            except Exception as error:  # of one take: the others may be good
+                log.exception("step %s: its file could not be examined", ticket.step_id)
+                broke = f"{type(error).__name__}: {error}"
         failpoint("after_qc")
     except (Stopped, DiskFull, ProgramMissing) as error:
         return Checked(ticket=ticket, put_off=error.message)
-    except Exception as error:
-        log.exception("step %s: its file could not be examined", ticket.step_id)
-        return Checked(ticket=ticket, broke=f"{type(error).__name__}: {error}")
-    return Checked(ticket=ticket, examined=tuple(examined), took_s=tuple(took_s))
+    if not examined:
+        return Checked(ticket=ticket, broke=broke or "there is no file")
+    seen = replace(ticket, takes=tuple(take for take, _, _ in examined))
+    return Checked(
+        ticket=seen, examined=tuple(one for _, one, _ in examined), took_s=tuple(took for _, _, took in examined)
+    )
 
 
 def _examine(ticket: CheckTicket, take: Take) -> Examined:
@@ -103,8 +111,9 @@ def tickets_for(steps: Sequence[Step]) -> list[CheckTicket]:
     videos = Video.objects.select_related("batch__project__profile").in_bulk({step.video_id for step in steps})
     made: dict[int | None, list[Asset]] = defaultdict(list)
     for asset in Asset.objects.filter(step__in=steps, kind__in=Stage.values).order_by("pk"):
-        if asset.verdict == Verdict.UNCHECKED:
-            made[asset.step_id].append(asset)
+        made[asset.step_id].append(asset)
+    for step_id, files in made.items():  # a person may have chosen one meanwhile
+        made[step_id] = [file for file in files if file.verdict == Verdict.UNCHECKED] or files[-1:]
     projects = {video.batch.project_id for video in videos.values()}
     references: dict[int, tuple[str, ...]] = {}
     for project_id, sha256 in StyleReference.objects.filter(project__in=projects).values_list("project", "sha256"):
@@ -227,10 +236,11 @@ def _put_off(step: Step, why: str, now: datetime) -> None:
 
 def _broke(step: Step, check: Checked, now: datetime) -> None:
     """The checks themselves failed on this file: it is done, unjudged, and a person looks at it."""
-    asset = Asset.objects.get(pk=check.ticket.takes[0].asset_id)
-    asset.verdict = Verdict.FLAGGED
-    assets.make_current(asset)
-    asset.save()
+    for take in check.ticket.takes[:1]:
+        asset = Asset.objects.get(pk=take.asset_id)
+        asset.verdict = Verdict.FLAGGED
+        assets.make_current(asset)
+        asset.save()
     move(
         [step],
         frm=State.CHECKING,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -25,6 +26,7 @@ from .meters import SEND_WITHIN, UNITS, QuotaMeter, count_usage, hour_of, read_m
 from .requests import Ticket, as_sent, request_of
 from .rows import JsonText, insert_rows
 
+log = logging.getLogger(__name__)
 LEASE_MARGIN_S = 30.0
 EARLY_SHARE = 0.6  # of how far ahead places are claimed: begun so early, one claim takes all that come close together
 FEW, MANY = 16, 256  # steps read at first, where few and where many may find room
@@ -114,13 +116,17 @@ class Desk:
             meters = self._meters_for(step)
             if not self._has_place(step) or any(meter.is_over for meter in meters):
                 continue
-            request = request_of(step, tag=uuid.uuid4().hex)
-            units = self.adapter.most_units(request)
+            try:
+                request = request_of(step, tag=uuid.uuid4().hex)
+                units = self.adapter.most_units(request)
+            except Exception:  # of one offer or step: the others go on
+                log.exception("step %s: no request can be made of it", step.pk)
+                continue
             at = self._when(meters, units)
             if at is None:
                 continue
             price = self._price(request.capability, step.offer_id)
-            if price is None:  # no price, no call
+            if price is None or not is_counted(price, units):  # no price, no call
                 continue
             micro = books.cost(price, units)
             full = books.admit(
@@ -268,15 +274,21 @@ class Desk:
         return books.reserved(charge, step.batch, "took over from another provider" if step.instead_of_id else "")
 
 
+def is_counted(price: Price, units: Mapping[str, int]) -> bool:
+    """Whether what is priced is something that calls of this kind are counted by; else it would cost nothing."""
+    return not price.micro or price.unit == "calls" or price.unit in units
+
+
 def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:
-    """READY to CLAIMED with a new fence; returns those that are ours now."""
-    by_lease: dict[float, list[Step]] = {}
+    """READY to CLAIMED with a new fence; returns those that are ours now, as they were chosen."""
+    by_kind: dict[tuple[float, int], list[Step]] = {}
     for step in steps:
-        by_lease.setdefault(lease_s(step), []).append(step)
+        by_kind.setdefault((lease_s(step), step.fence), []).append(step)
     ours: list[Step] = []
-    for seconds, group in by_lease.items():
+    for (seconds, fence), group in by_kind.items():
         ids = [step.pk for step in group]
-        count = Step.objects.filter(pk__in=ids, state=State.READY).update(
+        ready = Step.objects.filter(pk__in=ids, state=State.READY, fence=fence, provider=group[0].provider_id)
+        count = ready.update(
             state=State.CLAIMED,
             fence=F("fence") + 1,
             owner=worker.pk,

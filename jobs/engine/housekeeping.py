@@ -12,9 +12,9 @@ from time import monotonic
 from django.conf import settings
 from django.db import close_old_connections
 
-from jobs.advance import clear_marks
+from jobs.advance import AT_ONCE, NO_PROVIDER, clear_marks, mark
 from jobs.metrics.counting import close_days
-from jobs.models import Chore, IntakeDraft, Notice, Worker
+from jobs.models import Chore, IntakeDraft, Notice, Video, Worker
 from providers import downloads
 
 from . import budgets, hooks, recovery, rerouting, sweep
@@ -27,6 +27,13 @@ LOOK_EVERY_S = 60.0  # for chores that come round by the hour or the day
 HOURLY, NIGHTLY = timedelta(hours=1), timedelta(days=1)
 DAYS_AT_ONCE = 30  # closed in one go; an old installation has many, and whoever closes them says nothing meanwhile
 MARKS_S = 1.0  # at most so long at a time for videos that were left to the drive
+
+
+def _ask_again_without_a_provider() -> None:
+    """A key may be there again, or a model: videos that waited for one are planned anew."""
+    waiting = Video.objects.filter(state=Video.State.ATTENTION, state_note__startswith=NO_PROVIDER, needs_advance=False)
+    open_ones = waiting.filter(batch__finished_at=None, batch__cancelled_at=None)
+    mark(open_ones.values_list("pk", flat=True)[:AT_ONCE])
 
 
 class Housekeeping:
@@ -56,6 +63,7 @@ class Housekeeping:
             self._looked = tick
             self._compare_sums()
             if self.worker.role == settings.ROLES[0]:
+                _ask_again_without_a_provider()
                 self.sweeps += sweep.due(self.clock())
             else:  # it has no vendor to be in time for
                 self._clear_up()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from jobs.advance import advance
 from jobs.models import Attempt, Step
+from jobs.pipeline import sha256
 from jobs.states import MOST_CRASHES, POISON_SAYS, Reason, State
 from jobs.transactions import atomically
 from providers import registry
@@ -22,7 +23,7 @@ from . import alike, books, polling
 from .calls import Answer
 from .failpoints import failpoint
 from .meters import recount, units_of
-from .requests import Ticket
+from .requests import Ticket, as_sent
 from .rows import move, still_ours, update_each
 from .settle import LIST_LAG_S, reason_of, settle_polls
 
@@ -62,7 +63,13 @@ def settle_found(answers: Sequence[Answer], now: datetime) -> None:
 
 def _share_out(step: Step, attempt: Attempt, answer: Answer, now: datetime) -> None:
     share = alike.share_of(attempt, answer, now)
-    if share.must_wait:
+    if sha256(as_sent(answer.ticket.request)) != attempt.request_hash:
+        # The offer's parameters were edited since: what is looked for is not what was sent.
+        update_each(Attempt, ("ended_at",), [(now, attempt.pk)])
+        message = "What was sent cannot be told among its provider's jobs: the offer was changed since."
+        move([step], frm=State.UNKNOWN, to=State.ATTENTION, reason=Reason.DECISION, message=message)
+        advance([step.video_id], now)
+    elif share.must_wait:
         _ask_again(step, attempt, now)
     elif share.external_id:
         adopt(step, attempt, share.external_id, now)

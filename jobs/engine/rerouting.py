@@ -7,9 +7,10 @@ vendor stay there. What took over for what is kept with the step, and said in th
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import F, QuerySet
 
@@ -18,11 +19,12 @@ from jobs.models import Attempt, Batch, Notice, Step
 from jobs.routing import CAPABILITY_OF, wishes
 from jobs.states import Reason, State
 from jobs.transactions import atomically
-from providers.models import Lane, Offer
+from providers.models import Lane, Offer, Provider
 
 log = logging.getLogger(__name__)
 LONG = timedelta(seconds=60)  # a pause that is shorter is waited for
 AT_ONCE = 200
+BESIDE = ("batch", "video__batch", "scene", "offer__provider")
 WHY = {"stopped": "is stopped", "declined": "declined the content"}
 
 
@@ -33,23 +35,37 @@ def reroute(now: datetime) -> int:
     moved = 0
     if failing.exists() and (stopped := [lane.pk for lane in _lanes() if _is_stopped(lane, now)]):
         stuck = Step.objects.filter(state=State.READY, lane__in=stopped, batch__in=failing)
-        moved += _reroute(stuck, now, why="stopped")
+        moved += _page_by_page(stuck, now, why="stopped")
     if declining.exists():
         declined = Step.objects.filter(state=State.ATTENTION, reason=Reason.CONTENT, batch__in=declining)
-        moved += _reroute(declined, now, why="declined")
+        moved += _page_by_page(declined, now, why="declined")
     return moved
 
 
+def _page_by_page(steps: QuerySet[Step], now: datetime, *, why: str) -> int:
+    """Until some were moved or none is left: those that nobody can take must not hide the others."""
+    last = 0
+    while ids := list(steps.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+        last = ids[-1]
+        if moved := _reroute(steps, ids, now, why=why):
+            return moved
+    return 0
+
+
 @atomically
-def _reroute(steps: QuerySet[Step], now: datetime, *, why: str) -> int:
+def _reroute(steps: QuerySet[Step], ids: list[int], now: datetime, *, why: str) -> int:
     market = _Market(now)
-    found = steps.select_related("batch", "video", "scene", "offer__provider").order_by("pk")[:AT_ONCE]
+    _lock_vendors(market, ids)
+    found = list(steps.filter(pk__in=ids).select_related(*BESIDE).select_for_update(of=("self",)).order_by("pk"))
+    asked = _asked(ids) if why == "declined" else {}
     took_over: Counter[tuple[str, str, str]] = Counter()
     videos: set[int] = set()
     for step in found:
-        offer = market.next_for(step, is_declined=why == "declined")
+        offer = market.next_for(step, {step.offer_id, *asked.get(step.pk, ())})
         if offer is None or step.offer is None:
             continue
+        changes: dict[str, Any] = {"not_before": now} if why == "declined" else {}
+        meant_for = step.instead_of_id or step.offer_id
         mine = Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state)
         if mine.update(
             state=State.READY,
@@ -58,9 +74,9 @@ def _reroute(steps: QuerySet[Step], now: datetime, *, why: str) -> int:
             offer=offer,
             provider=offer.provider,
             lane=market.lane_of(offer),
-            instead_of=step.instead_of_id or step.offer_id,
+            instead_of=None if meant_for == offer.pk else meant_for,
             fence=F("fence") + 1,
-            not_before=now,
+            **changes,
         ):
             took_over[str(step.batch), str(step.offer), str(offer)] += 1
             videos.add(step.video_id)
@@ -72,6 +88,21 @@ def _reroute(steps: QuerySet[Step], now: datetime, *, why: str) -> int:
     if videos:
         advance(videos, now)
     return took_over.total()
+
+
+def _lock_vendors(market: _Market, ids: list[int]) -> None:
+    """Before the steps, as every claim does: what a claim has chosen must not change its vendor under it."""
+    sources = set(Step.objects.filter(pk__in=ids).values_list("provider", flat=True))
+    targets = {offer.provider_id for offer in market.offers.values()}
+    list(Provider.objects.select_for_update().filter(pk__in=sources | targets).order_by("pk"))
+
+
+def _asked(ids: list[int]) -> dict[int, set[int | None]]:
+    """step -> offers that were asked for it already."""
+    found: dict[int, set[int | None]] = defaultdict(set)
+    for step, offer in Attempt.objects.filter(step__in=ids).values_list("step", "offer"):
+        found[step].add(offer)
+    return found
 
 
 class _Market:
@@ -89,12 +120,9 @@ class _Market:
         ]
         return max(fitting, key=lambda lane: (lane.offer_id is not None, bool(lane.capability)), default=None)
 
-    def next_for(self, step: Step, *, is_declined: bool) -> Offer | None:
+    def next_for(self, step: Step, asked: set[int | None]) -> Offer | None:
         """The first of those chosen that is open, fits, and was not asked already."""
         settings = step.video.effective_settings()
-        asked = {step.offer_id}
-        if is_declined:  # by each that was asked
-            asked |= set(Attempt.objects.filter(step=step).values_list("offer", flat=True))
         for wish in wishes(step.stage, settings.offers, hero=bool(step.scene and step.scene.hero)):
             offer = self.offers.get(wish)
             if offer is None or wish in asked or offer.capability != CAPABILITY_OF[step.stage]:
@@ -117,5 +145,8 @@ def _is_stopped(lane: Lane, now: datetime) -> bool:
 
 
 def _covers(offer: Offer, step: Step) -> bool:
-    """A clip must not get shorter than it was to be."""
+    """A clip must not get shorter than it was to be, and a voice not be another's."""
+    voice = step.want.get("voice", "")
+    if voice and offer.voices and voice not in {name for _, name, _ in offer.voices}:
+        return False
     return not offer.lengths or max(offer.lengths) >= step.want.get("seconds", 0.0)

@@ -231,7 +231,7 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
 
 
 def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
-    units = answer.units or promised_of(attempt)
+    units = promised_of(attempt) | answer.units
     micro = books.billed(attempt, units)
     tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, units, attempt.tokens)
     batch.news.recounted(attempt, tokens, is_told=not units.keys().isdisjoint(("tokens", "input_tokens")))
@@ -272,7 +272,7 @@ def promised_of(attempt: Attempt) -> dict[str, int]:
 def _settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
     failed = answer.failed
     assert failed is not None
-    micro = books.billed(attempt, dict(failed.units) or promised_of(attempt)) if failed.billed else 0
+    micro = books.billed(attempt, promised_of(attempt) | dict(failed.units)) if failed.billed else 0
     reason = failed.reason
     if answer.ticket.cancel and not step.cancel_asked:
         reason = f"It was still running after {_hours(attempt)} and was ended ({reason})."

@@ -78,5 +78,7 @@ def _cost(stage: str, counts: Mapping[str, int], settings: BatchSettings) -> int
         lengths=tuple(sorted(offer.lengths)),
         takes=offer.takes,
     )
+    if counts.get("images"):
+        counts = {**counts, "images": counts["calls"] * min(settings.takes, offer.takes)}
     own = {unit: most * counts["calls"] for unit, most in each.items() if unit not in counts}
     return cost(price, {**counts, **own})

@@ -12,6 +12,7 @@ from jobs.states import State
 from providers.models import Lane, Offer, Price
 from tests.chaos import at_rest, history
 from tests.factories import NOW, a_batch, a_provider
+from tests.simulator_adapter import register_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db]
 
@@ -24,6 +25,7 @@ def watched():
 @pytest.fixture
 def attempt():
     """One attempt of a script, made and paid for."""
+    register_all("http://127.0.0.1:9")
     provider = a_provider("sim_jobs", "script", micro=700)
     offer = Offer.objects.get(provider=provider)
     batch = a_batch(cap_micro=10_000)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from django.core.exceptions import ValidationError
 
+from jobs.advance import _Market
 from jobs.launch import create_batch
 from jobs.models import Batch
 from jobs.offers import LaunchRefused, choices_for, concerns
@@ -96,3 +98,40 @@ def test_what_has_no_key_is_not_for_use(runway, monkeypatch):
 
 def test_what_works_here_comes_first(runway):
     assert Offer.objects.usable().filter(capability="clip").first().provider.slug == "studio"
+
+
+def test_clips_that_were_made_stay_wanted_when_their_model_is_switched_off(runway):
+    both = [runway["gen4_turbo"].pk, Offer.objects.get(provider__slug="studio", capability="clip").pk]
+    market, settings = _Market(), BatchSettings(offers={"clip": both})
+    assert market.lengths(settings, hero=False) == tuple(range(2, 11))
+    Offer.objects.filter(name="gen4_turbo").update(enabled=False)
+    assert _Market().lengths(settings, hero=False) == tuple(range(2, 11))
+
+
+def test_a_key_file_that_is_gone_harms_nobody_else(runway, monkeypatch):
+    monkeypatch.setenv("RUNWAYML_API_SECRET_FILE", "/nowhere/secret")
+    assert [offer.provider.slug for offer in Offer.objects.usable().filter(capability="clip")] == ["studio"]
+
+
+def test_the_same_token_gives_the_same_batch_when_its_model_is_gone_by_now(runway):
+    order = {
+        "name": "A",
+        "topics": [TopicRow(topic="Tides")],
+        "settings": with_clips_by(runway["gen4_turbo"]),
+        "by": None,
+        "token": "t" * 30,
+    }
+    project = a_project()
+    batch = create_batch(project, **order)
+    Offer.objects.filter(name="gen4_turbo").update(retires_on=TODAY)
+    assert create_batch(project, **order) == batch
+
+
+def test_parameters_that_are_no_object_are_refused_with_an_example(runway):
+    offer = runway["gen4_turbo"]
+    offer.parameters = [1]
+    with pytest.raises(ValidationError, match="guidance"):
+        offer.clean()
+    offer.parameters = None
+    offer.clean()
+    assert offer.parameters == {}

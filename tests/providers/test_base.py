@@ -121,3 +121,11 @@ def test_a_key_that_the_vendor_repeats_stands_in_no_message(tmp_path, status):
         order(Vendor(workdir=tmp_path, key="sk-secret-77"))
     assert "sk-secret-77" not in caught.value.message + caught.value.detail
     assert "********" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "path", [".evil.example/x", "@evil.example/x", "HTTPS://evil.example/x", "https://evil.example/x"]
+)
+def test_the_key_goes_to_no_other_host(vendor, path):
+    with pytest.raises(Unknown, match="somebody else"):
+        vendor.address(path)

@@ -176,3 +176,21 @@ def test_a_typing_error_is_a_sentence_with_the_file(wrong, said):
     with pytest.raises(CatalogueError, match=r"acme\.toml") as caught:
         read("acme.toml", wrong)
     assert said in str(caught.value)
+
+
+@pytest.mark.django_db
+def test_what_an_admin_looks_at_is_written_by_nobody(says):
+    sync.sync_providers()
+    says(FIRST.replace("amount = 50", "amount = 70"))
+    assert sync.differences(Provider.objects.get()) == []
+    assert Quota.objects.get().amount == 50
+
+
+@pytest.mark.django_db
+def test_rows_from_before_the_catalogue_stay_away_too_once_they_are_deleted(says):
+    sync.sync_providers()
+    Provider.objects.update(synced=[])
+    sync.sync_providers()
+    Quota.objects.all().delete()
+    sync.sync_providers()
+    assert not Quota.objects.exists()

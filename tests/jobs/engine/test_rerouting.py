@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
-from jobs.engine import rerouting
+from jobs.engine import desk, rerouting, worker
+from jobs.engine.claim import claim
 from jobs.engine.requests import request_of, seconds_of
 from jobs.models import LedgerEntry, Notice, Step
 from jobs.settings_types import BatchSettings
 from jobs.states import Reason, State
-from providers.models import Lane, Offer, Provider
+from providers.models import Lane, Offer, Price, Provider
 from tests.factories import a_batch, a_provider
 from tests.simulator_adapter import register_all
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+NOW = datetime(2025, 11, 28, 12, tzinfo=UTC)
 SOON, LATER = NOW + timedelta(seconds=20), NOW + timedelta(minutes=10)
 
 
@@ -143,3 +146,70 @@ def test_the_ledger_says_who_took_over(scene):
     entry = LedgerEntry.objects.get(kind=LedgerEntry.Kind.RESERVE)
     assert (entry.note, entry.attempt.provider) == ("took over from another provider", other)
     scene.check()
+
+
+def test_steps_that_nobody_can_take_do_not_hide_the_others(first, second, monkeypatch):
+    monkeypatch.setattr(rerouting, "AT_ONCE", 2)
+    alone = Offer.objects.get(provider=first).pk
+    settings = BatchSettings(scenes=1, seconds=4, offers={"script": [alone]}, failover=True)
+    a_batch("one", "two", "three", settings=settings, now=NOW)
+    offers = [alone, Offer.objects.get(provider=second).pk]
+    a_batch("four", settings=BatchSettings(scenes=1, seconds=4, offers={"script": offers}, failover=True), now=NOW)
+    Provider.objects.filter(pk=first.pk).update(paused=True)
+    assert rerouting.reroute(NOW) == 1
+
+
+def test_time_to_take_a_decision_back_is_not_cut_short(first, second):
+    a_step(first, second, failover=True)
+    Step.objects.update(not_before=SOON)
+    Provider.objects.filter(pk=first.pk).update(paused=True)
+    rerouting.reroute(NOW)
+    assert Step.objects.get().not_before == SOON
+
+
+def test_there_and_back_it_is_nobody_elses(first, second):
+    a_step(first, second, failover=True)
+    for stopped, other in ((first, second), (second, first)):
+        Provider.objects.filter(pk=stopped.pk).update(paused=True)
+        Provider.objects.filter(pk=other.pk).update(paused=False)
+        assert rerouting.reroute(NOW) == 1
+    step = Step.objects.get()
+    assert (step.provider, step.instead_of) == (first, None)
+
+
+def test_a_voice_does_not_become_another_ones(first, second):
+    step = a_step(first, second, failover=True)
+    Step.objects.update(want={**step.want, "voice": "bob"})
+    Offer.objects.filter(provider=second).update(voices=[["en", "anna", "Anna"]])
+    Provider.objects.filter(pk=first.pk).update(paused=True)
+    assert rerouting.reroute(NOW) == 0
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_step_does_not_change_its_vendor_under_a_claim(first, second, monkeypatch):
+    step = a_step(first, second, failover=True)
+    Price.objects.update(valid_from=NOW - timedelta(days=9))
+    me, write = worker.enlist("generation", NOW), desk.Desk.write
+
+    def meanwhile():
+        try:
+            rerouting.reroute(NOW)
+        finally:
+            connection.close()
+
+    def slowly(self, steps, by):
+        Lane.objects.filter(provider=first).update(paused=True)
+        other.start()
+        other.join(1)
+        return write(self, steps, by)
+
+    other = threading.Thread(target=meanwhile)
+    monkeypatch.setattr(desk.Desk, "write", slowly)
+    try:
+        (ticket,) = claim("sim_jobs", me, 5, lambda: NOW).tickets
+        other.join(10)
+        claimed = Step.objects.select_related("provider").get(pk=step.pk)
+        assert (claimed.provider.slug, claimed.fence, claimed.state) == (ticket.slug, ticket.fence, State.CLAIMED)
+    finally:
+        worker.let_go(str(me.pk))

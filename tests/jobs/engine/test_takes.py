@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 
 import pytest
+from PIL import Image
 
-from jobs.engine import assets, books, checking
+from jobs import editing
+from jobs.engine import assets, books, calls, checking
 from jobs.engine.requests import request_of
 from jobs.models import Asset, Attempt, Step
 from jobs.pipeline import canonical
 from jobs.settings_types import BatchSettings
 from jobs.states import Stage, State, Verdict
 from providers.models import Offer, Price
+from providers.types import Capability, Request
 from qc.types import Examined, Result, Status
 from tests.factories import a_batch
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+NOW = datetime(2025, 11, 28, 12, tzinfo=UTC)
 
 
 def examined(*statuses: Status, name: str = "x") -> Examined:
@@ -129,3 +133,69 @@ def test_where_the_vendor_does_not_say_what_it_bills_the_most_is_booked(unit, un
 def test_a_call_may_be_billed_by_several_units():
     price = Price(unit="input_tokens", micro=100_000, per=1_000_000, beside={"output_tokens": 500_000})
     assert books.cost(price, {"input_tokens": 412, "output_tokens": 655}) == 369  # 41.2 + 327.5, rounded up once
+
+
+@pytest.mark.parametrize("units", [{"input_tokens": 412}, {}])
+def test_half_of_a_bill_is_none(units):
+    price = Price(unit="input_tokens", micro=100_000, per=1_000_000, beside={"output_tokens": 500_000})
+    assert books.billed(Attempt(price=price, reserved_micro=5000), units) == 5000
+
+
+def test_a_failed_take_beside_the_one_that_was_sent_back_uses_up_no_try(step):
+    good, _ = check(step, GOOD, BAD)
+    Asset.objects.filter(pk=good.pk).update(verdict=Verdict.SENT_BACK, current=False, stands_for="")
+    again = Step.objects.get(pk=step.pk)
+    again.pk, again.round, again.state = None, 2, State.CHECKING
+    again.save()
+    (second,) = check(again, BAD)
+    assert second.verdict == Verdict.FAILED  # a new try by itself
+
+
+def a_take(step: Step, n: int) -> Asset:
+    return Asset.objects.create(
+        video_id=step.video_id,
+        step=step,
+        kind=Stage.IMAGE,
+        round=step.round,
+        name=f"{n}.png",
+        sha256=f"{n}" * 64,
+        size=1,
+        media_type="image/png",
+        made_for=step.wanted,
+        stands_for=step.wanted,
+    )
+
+
+def test_one_take_that_cannot_be_looked_at_leaves_the_others(step, monkeypatch):
+    a_take(step, 0), a_take(step, 1)
+
+    def look(path, **more):
+        if path.name == "0.png":
+            raise FileNotFoundError(path)
+        return examined(*GOOD, name="1")
+
+    monkeypatch.setattr(checking.inspection, "examine", look)
+    (ticket,) = checking.tickets_for([step])
+    checking.settle_checks([checking.examine(ticket)], NOW)
+    assert Asset.objects.get(current=True).name == "1.png"
+
+
+def test_a_file_that_a_person_chose_meanwhile_is_looked_at_all_the_same(step, monkeypatch):
+    editing.choose_version(a_take(step, 0), NOW)
+    monkeypatch.setattr(checking.inspection, "examine", lambda path, **more: examined(*GOOD, name="0"))
+    (ticket,) = checking.tickets_for([step])
+    checking.settle_checks([checking.examine(ticket)], NOW)
+    assert Step.objects.get(pk=step.pk).state == State.DONE
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"", b"GIF89a" + bytes(30)])
+def test_a_picture_that_cannot_be_read_stays_as_it_came(content):
+    request = Request(capability=Capability.IMAGE, offer="x", prompt="", width=1280, height=720)
+    assert calls._shaped(content, request) is None
+
+
+def test_a_picture_of_too_many_pixels_stays_as_it_came():
+    buffer = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(buffer, "PNG")
+    request = Request(capability=Capability.IMAGE, offer="x", prompt="", width=1280, height=720)
+    assert calls._shaped(buffer.getvalue(), request) is None
