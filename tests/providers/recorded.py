@@ -9,15 +9,17 @@ tests/fixtures/providers/<slug>.json holds {"source": "https://…", "read": "20
      "answers": [{"status": 200, "headers": {…}, "body": {…}}],
      "means": {"type": "Accepted", "external_id": "…"} or {"error": "Rejected", "moderated": true}}
 
-`asks` is what leaves, below `base` and without its query. `answers` are given one after the other, one a request;
-"text" or "base64" stand there for what is no JSON. {base} in them is the server's own address. Of `means` only what is
-named is compared; `outputs` is how many there are. `request` beside a poll is what had been asked for. `not_documented`
-names what there is no example of, as the vendor says nothing of it: "OutOfCredit", "Unauthorised", "moderated", …
+`asks` is what leaves, below `base`, with its query. `answers` are given one after the other, one a request; "text" or
+"base64" stand there for what is no JSON. {base} in them is the server's own address. Of `means` only what is named is
+compared; `outputs` is how many there are, `value` what find or poll_many gives. `request` beside a poll is what had
+been asked for. `not_documented` names what there is no example of, as the vendor says nothing of it: "OutOfCredit",
+"Unauthorised", "moderated", or "POST /…" where its document lacks the path.
 """
 
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -27,7 +29,6 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from PIL import Image
@@ -72,7 +73,7 @@ class Asked:
     @property
     def what(self) -> str:
         """As in `asks`."""
-        return f"{self.method} {urlsplit(self.path).path}"
+        return f"{self.method} {self.path}"
 
     def fields(self) -> dict[str, Any]:
         """Of an object in JSON, or of a form."""
@@ -103,6 +104,7 @@ _sessions: dict[str, requests.Session] = {}  # of recorders that are there; clos
 def playing(answers: list[Any]) -> Iterator[Recorder]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each answer on a kept connection takes 40 ms
 
         def handle_one_request(self) -> None:
             try:
@@ -233,6 +235,8 @@ def differences(found: Any, means: dict[str, Any]) -> dict[str, Any]:
             got = len(got or ())
         if name == "units":
             got = dict(got or {})
+        if name == "value":
+            got = {id: type(answer).__name__ for id, answer in found.items()} if isinstance(found, dict) else found
         if name in ("reason", "message", "detail"):
             if str(value).lower() not in str(got).lower():
                 wrong[name] = got
@@ -240,3 +244,30 @@ def differences(found: Any, means: dict[str, Any]) -> dict[str, Any]:
             wrong[name] = got
     return wrong
 
+
+STRANGE = [None, 7, -1, 1e300, True, "", "nonsense", [], {}, [[]], [None], {"x": 1}]
+
+
+def mangled(body: Any) -> Iterator[Any]:
+    """Every field missing once, and once each of what it should not be."""
+    for path in paths(body):
+        without = copy.deepcopy(body)
+        at(without, path[:-1]).pop(path[-1])
+        yield without
+        for strange in STRANGE:
+            changed = copy.deepcopy(body)
+            at(changed, path[:-1])[path[-1]] = strange
+            yield changed
+
+
+def paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        yield (*before, name)
+        yield from paths(inner, (*before, name))
+
+
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    for step in path:
+        value = value[step]
+    return value

@@ -1,33 +1,41 @@
-"""What every adapter in providers/adapters/ must keep to."""
+"""What every adapter in providers/adapters/ must keep to: what it says of itself, its files, its recorded answers.
+
+What it sends stands in test_every_adapter_asks.py, what it makes of nonsense in test_every_adapter_and_nonsense.py, and
+how its jobs are found and called back about in test_every_adapter_is_found_again.py.
+"""
 
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
-import json
+import re
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from providers import base
+from providers import catalogue
 from providers.base import Adapter
-from providers.exceptions import CallError, NotSent, Unknown
-from providers.registry import all_adapters
-from providers.types import Accepted, Capability, Failed, Finished, Recovery, Running
+from providers.outbound import host_is_allowed
+from providers.pricing import cost
+from providers.types import Capability, Recovery
 from tests.providers import schemas
-from tests.providers.recorded import KEY, adapter_at, differences, examples_of, play, playing, request_of
+from tests.providers.every import ADAPTERS, EXAMPLES, REMOTE, SOLD, capability_of, named
+from tests.providers.recorded import KEY, differences, examples_of, play, playing, recording_of, request_of
 from tests.simulator import protocols
 
 ROOT = Path(__file__).resolve().parents[2]
-ADAPTERS = sorted(all_adapters().values(), key=lambda adapter: adapter.slug)
-REMOTE = [adapter for adapter in ADAPTERS if not adapter.local]
-EXAMPLES = [(adapter, example) for adapter in REMOTE for example in examples_of(adapter.slug)]
-KINDS = [(adapter, capability) for adapter in REMOTE for capability in sorted(adapter.capabilities)]
+TEST = re.compile(r"^def test_", re.MULTILINE)
 
 
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.slug)
+@pytest.fixture(params=ADAPTERS, ids=named)
 def adapter(request):
+    return request.param
+
+
+@pytest.fixture(params=REMOTE, ids=named)
+def remote(request):
     return request.param
 
 
@@ -42,7 +50,7 @@ def test_it_says_what_it_is_and_can(adapter):
 def test_its_offers_are_of_what_it_can_and_named_once(adapter):
     names = [(offer.capability, offer.name) for offer in adapter.offers]
     assert len(names) == len(set(names))
-    assert {capability for capability, _ in names} <= adapter.capabilities
+    assert {capability for capability, _ in names} == adapter.capabilities
 
 
 def test_what_it_says_of_lost_answers_is_about_what_it_can(adapter):
@@ -56,152 +64,193 @@ def test_what_it_promises_it_implements(adapter):
     if Recovery.LISTABLE in adapter.recovery.values():
         assert adapter.find is not Adapter.find if adapter.tagged else adapter.has_listing()
         assert adapter.poll is not Adapter.poll
+    if adapter.can_list:
+        assert adapter.poll_many is not Adapter.poll_many
+    if adapter.webhook_secret_env or adapter.signs_publicly:
+        assert adapter.calls_back
+        assert adapter.read_webhook.__func__ is not Adapter.read_webhook.__func__
 
 
 def test_local_work_is_free_and_remote_work_has_an_address(adapter):
     if adapter.local:
         assert {adapter.recovery_of(capability) for capability in adapter.capabilities} == {Recovery.FREE}
+        assert "on_wire()" in inspect.getsource(adapter)
     else:
         assert adapter.base_url.startswith("https://")
         assert adapter.key_env.isupper()
 
 
-def test_it_says_when_it_sends(adapter):
-    source = inspect.getsource(adapter)
-    assert "on_wire()" in source or "paid=True" in source
+# -- its code ----------------------------------------------------------------------------------------
+
+ABOVE = {"django", "jobs", "qc", "vidbatch_site"}
+WAITING = {"time", "asyncio", "sched"}
+
+
+def sources_of(adapter):
+    """Its module, or all of its package."""
+    name = ".".join(adapter.__module__.split(".")[:3])  # providers.adapters.<slug>
+    place = Path(sys.modules[name].__file__)
+    return sorted(place.parent.glob("**/*.py")) if place.name == "__init__.py" else [place]
+
+
+def imported_by(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield (node.module or "").split(".")[0]
 
 
 def test_it_does_not_sleep_or_know_the_framework(adapter):
-    tree = ast.parse(inspect.getsource(inspect.getmodule(adapter)))
-    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names} | {
-        node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-    }
-    assert not {name for name in imported if name.split(".")[0] in {"django", "jobs", "qc", "time"}}
+    for place in sources_of(adapter):
+        tree = ast.parse(place.read_text())
+        unwanted = ABOVE | (set() if adapter.local else WAITING)
+        assert not unwanted & set(imported_by(tree)), place.name
+        called = {
+            getattr(node.func, "attr", getattr(node.func, "id", ""))
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+        }
+        assert adapter.local or "sleep" not in called, place.name
 
 
-# -- against recorded answers ----------------------------------------------------------------------
+# -- its files ---------------------------------------------------------------------------------------
 
 
-def named(pair):
-    return f"{pair[0].slug}-{getattr(pair[1], 'name', pair[1])}"
+def test_it_has_the_files_of_the_recipe(remote):
+    assert remote.slug in protocols.ALL
+    assert TEST.search((ROOT / "tests" / "providers" / f"test_{remote.slug}.py").read_text())
+    page = (ROOT / "docs" / "providers" / f"{remote.slug}.md").read_text()
+    assert page.startswith("# ")
+    assert len(page.splitlines()) >= 8
+    for needed in ("price", "https://", remote.key_env.lower()):
+        assert needed in page.lower(), f"{remote.slug}.md says nothing of “{needed}”"
 
 
-@pytest.mark.parametrize("adapter", REMOTE, ids=lambda adapter: adapter.slug)
-def test_it_has_the_files_of_the_recipe(adapter):
-    assert (ROOT / "tests" / "providers" / f"test_{adapter.slug}.py").exists()
-    assert (ROOT / "docs" / "providers" / f"{adapter.slug}.md").exists()
-    assert examples_of(adapter.slug)
-    assert adapter.slug in protocols.ALL
+def test_its_recording_says_where_it_is_from(remote):
+    recording = recording_of(remote.slug)
+    assert recording["source"].startswith("https://")
+    assert re.fullmatch(r"\d{4}-\d{2}(-\d{2})?", recording["read"])
+    assert recording["base"] == remote.base_url
+
+
+ENDS = {"Rejected", "Unauthorised", "OutOfCredit", "RateLimited", "Unknown", "moderated"}
+OF_A_JOB = {"Running", "unknown_status", "Finished", "Failed"}
+
+
+def words_of(example):
+    means = example.said["means"]
+    yield means.get("error") or means["type"]
+    yield from (name for name in ("moderated", "unknown_status") if means.get(name))
+
+
+def test_its_examples_are_of_all_that_can_happen(remote):
+    """What its vendor has no words for it says itself, in `not_documented`."""
+    examples, excused = examples_of(remote.slug), set(recording_of(remote.slug).get("not_documented", ()))
+    found = {word for example in examples for word in words_of(example)}
+    assert ENDS - found <= excused
+    assert not found & excused
+    for capability in remote.capabilities:
+        said = {
+            word
+            for example in examples
+            if example.said["call"] == "submit" and capability_of(remote, example) == capability
+            for word in words_of(example)
+        }
+        assert said & {"Accepted", "Finished"}, f"nothing of {capability} goes well"
+        assert "Unknown" in said, f"{capability} never ends unclear"
+    if "Accepted" in found:
+        polled = {word for example in examples if example.said["call"] == "poll" for word in words_of(example)}
+        assert polled >= OF_A_JOB
+    called = {example.said["call"] for example in examples}
+    for name in ("poll_many", "cancel", *(["find"] if remote.tagged else [])):
+        assert getattr(remote, name) is getattr(Adapter, name) or name in called, f"there is no example of {name}"
+
+
+NEEDED = {
+    "Accepted": {"external_id"},
+    "Finished": {"outputs", "units"},
+    "Failed": {"moderated", "billed"},
+    "Running": set(),
+    "Rejected": {"moderated"},
+}
+
+
+def test_its_examples_leave_nothing_out_that_decides_about_money(remote):
+    for example in examples_of(remote.slug):
+        means = example.said["means"]
+        assert NEEDED.get(means.get("error") or means["type"], set()) <= set(means), example.name
+        assert "type" not in means or len(example.said["asks"]) == len(example.said["answers"]), example.name
+
+
+def test_what_it_submits_stands_in_its_vendor_s_own_document(remote):
+    excused = recording_of(remote.slug).get("not_documented", ())
+    for example in examples_of(remote.slug) if schemas.document(remote.slug) else ():
+        for asked in example.said.get("asks", ()) if example.said["call"] == "submit" else ():
+            assert schemas.knows(remote.slug, *asked.split(" ", 1)) or asked in excused, example.name
+
+
+# -- its recorded answers ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pair", EXAMPLES, ids=named)
 def test_a_recorded_answer_means_what_its_vendor_says(pair, tmp_path):
     adapter, example = pair
+    announced = []
     with playing(example.answers()) as recorder:
-        found = play(example, adapter, recorder, tmp_path)
+        found = play(example, adapter, recorder, tmp_path, on_wire=lambda: announced.append(len(recorder.asked)))
     assert differences(found, example.said["means"]) == {}
     assert KEY not in f"{found!r} {getattr(found, 'message', '')} {getattr(found, 'detail', '')}"
     assert len(recorder.asked) == len(example.said["answers"])
+    assert announced == ([0] if example.said["call"] == "submit" else [])  # the engine counts a paid call by it
+    assert [asked.what for asked in recorder.asked] == example.said.get(
+        "asks", [asked.what for asked in recorder.asked]
+    )
     for asked in recorder.asked:
+        assert any(KEY in value for value in asked.headers.values())
+        assert KEY not in asked.path
         if "json" in asked.headers.get("Content-Type", ""):
             assert schemas.request_trouble(adapter.slug, asked.method, asked.path, asked.json()) == []
+    for output in getattr(found, "outputs", ()):
+        own = (urlsplit(address).hostname for address in (adapter.base_url, recorder.url))
+        assert not output.url or host_is_allowed(urlsplit(output.url).hostname, (*own, *adapter.output_hosts))
 
 
-@pytest.mark.parametrize("trouble", ["hang", "reset", 408, 409, 429, 500, 502, 503, 504])
-@pytest.mark.parametrize("pair", KINDS, ids=named)
-def test_one_submit_is_one_request_whatever_comes_back(pair, trouble, tmp_path, monkeypatch):
-    adapter, capability = pair
-    monkeypatch.setattr(adapter, "deadline_s", {capability: 0.2})
-    answer = trouble if isinstance(trouble, str) else {"status": trouble, "body": {}}
-    with playing([answer]) as recorder:
-        speaking = adapter_at(adapter, recorder.url, tmp_path)
-        with pytest.raises(CallError) as caught:
-            speaking.submit(request_of(None, adapter, tmp_path, capability))
-    assert len(recorder.asked) == 1
-    assert caught.value.message
-    if trouble != 429:
-        assert isinstance(caught.value, Unknown)
+FINISHED = [pair for pair in EXAMPLES if pair[1].said["means"].get("type") == "Finished"]
 
 
-@pytest.mark.parametrize("pair", KINDS, ids=named)
-def test_what_never_left_is_not_sent(pair, tmp_path):
-    adapter, capability = pair
-    with playing([]) as recorder:
-        closed = recorder.url
-    with pytest.raises(NotSent):
-        adapter_at(adapter, closed, tmp_path).submit(request_of(None, adapter, tmp_path, capability))
+# -- money -------------------------------------------------------------------------------------------
 
 
-STRANGE = [None, 7, -1, 1e300, True, "", "nonsense", [], {}, [[]], [None], {"x": 1}]
+def price_of(adapter, capability, name):
+    """None where an admin types it in."""
+    sold = catalogue.of(adapter.slug)
+    entry = sold.offer(capability, name) if sold else None
+    return entry.price if entry else None
 
 
-def mangled(body):
-    """Every field missing once, and once each of what it should not be."""
-    for path in paths(body):
-        without = copy.deepcopy(body)
-        at(without, path[:-1]).pop(path[-1])
-        yield without
-        for strange in STRANGE:
-            changed = copy.deepcopy(body)
-            at(changed, path[:-1])[path[-1]] = strange
-            yield changed
+@pytest.mark.parametrize("pair", SOLD, ids=named)
+def test_what_is_reserved_counts_in_the_unit_of_the_price(pair, tmp_path):
+    adapter, offer = pair
+    price, request = (
+        price_of(adapter, offer.capability, offer.name),
+        request_of(None, adapter, tmp_path, offer.capability),
+    )
+    if catalogue.of(adapter.slug):
+        assert price or adapter.recovery_of(offer.capability) is Recovery.FREE, "the catalogue has no price for it"
+    most = adapter.most_units(request)
+    assert all(type(count) is int and count >= 0 for count in most.values())
+    if price and (price.micro or price.beside):
+        assert cost(price, most) > 0
+        assert price.unit == "calls" or most.get(price.unit, 0) > 0
 
 
-def paths(value, before=()):
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, inner in items:
-        yield (*before, name)
-        yield from paths(inner, (*before, name))
-
-
-def at(value, path):
-    for step in path:
-        value = value[step]
-    return value
-
-
-FINE = {"Accepted", "Running", "Finished", "Failed"}
-READABLE = list(
-    {  # one of each kind
-        (pair[0].slug, pair[1].said["call"], pair[1].said.get("capability"), pair[1].said["means"]["type"]): pair
-        for pair in EXAMPLES
-        if pair[1].said["means"].get("type") in FINE and "body" in pair[1].said["answers"][-1]
-    }.values()
-)
-
-
-@pytest.mark.parametrize("pair", READABLE, ids=named)
-def test_nonsense_is_a_sentence_and_no_crash(pair, tmp_path):
+@pytest.mark.parametrize("pair", FINISHED, ids=named)
+def test_no_more_is_billed_than_was_reserved(pair, tmp_path):
     adapter, example = pair
-    answers = example.answers()
-    bodies = list(mangled(answers[-1]["body"]))[:400]
-    with playing([]) as recorder:
-        for body in [*bodies, None, [], "text", 0]:
-            recorder.script[:] = [*copy.deepcopy(answers[:-1]), {**answers[-1], "body": body}]
-            found = play(example, adapter, recorder, tmp_path)
-            assert isinstance(found, CallError | Accepted | Running | Finished | Failed), json.dumps(body)
-            if isinstance(found, CallError):
-                assert found.message.endswith(".")
-                assert len(found.message) < 300
-            if isinstance(found, Accepted):
-                assert isinstance(found.external_id, str)
-                assert found.external_id
-            if isinstance(found, Finished):
-                assert all(type(units) is int and units >= 0 for units in found.units.values()), json.dumps(body)
-                assert all(bool(o.url) + bool(o.path) + (o.content is not None) == 1 for o in found.outputs)
-
-
-@pytest.mark.parametrize("pair", READABLE, ids=named)
-def test_a_page_of_a_proxy_is_no_answer(pair, tmp_path):
-    adapter, example = pair
-    page = {"status": 200, "text": "<!doctype html><title>One moment</title>"}
-    with playing([*example.answers()[:-1], page]) as recorder:
-        assert isinstance(play(example, adapter, recorder, tmp_path), Unknown)
-
-
-@pytest.mark.parametrize("pair", READABLE, ids=named)
-def test_a_body_without_end_is_cut_off(pair, tmp_path, monkeypatch):
-    adapter, example = pair
-    monkeypatch.setattr(base, "MOST_BYTES", 100_000)
-    with playing([*example.answers()[:-1], {"status": 200, "text": "[" * 300_000}]) as recorder:
-        assert isinstance(play(example, adapter, recorder, tmp_path), Unknown)
+    request, billed = request_of(example, adapter, tmp_path), example.said["means"]["units"]
+    most, price = adapter.most_units(request), price_of(adapter, request.capability, request.offer)
+    if price is None:
+        assert all(most.get(unit, 0) >= count for unit, count in billed.items())
+    else:
+        assert cost(price, billed) <= cost(price, most)

@@ -24,8 +24,7 @@ from providers.exceptions import (
     Unknown,
 )
 from providers.types import Accepted, Capability, Failed, Finished, InputFile, JobState, Recovery, Request, Running
-from tests.providers import test_every_adapter as common
-from tests.providers.recorded import FIXTURES, KEY, Example, adapter_at, differences, play, playing, request_of
+from tests.providers.recorded import FIXTURES, KEY, Example, adapter_at, differences, mangled, play, playing, request_of
 from tests.providers.speaking import adapter_for, made, until_over
 from tests.simulator import receiver
 
@@ -114,7 +113,7 @@ def test_classic_nonsense_is_a_sentence_and_no_crash(name, tmp_path):
     (answer,) = example.answers()
     fine = CallError | Accepted | Running | Finished | Failed | str | None
     with playing([]) as recorder:
-        for body in [*common.mangled(answer["body"]), None, [], "text", 0]:
+        for body in [*mangled(answer["body"]), None, [], "text", 0]:
             recorder.script[:] = [{"body": body}]
             assert isinstance(play(example, Classic, recorder, tmp_path), fine), json.dumps(body)
 

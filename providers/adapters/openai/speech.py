@@ -20,6 +20,7 @@ from .bodies import with_own
 MOST_LETTERS = 4096
 MOST_INPUT_TOKENS = 2000  # of gpt-4o-mini-tts
 MOST_TOKENS_A_LETTER = 5  # of sound; about 1.3 were seen in English. No ceiling is documented: this one is ours
+LEAST_TOKENS = 100  # set aside for the shortest word, which has silence around it
 MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "opus": "audio/ogg"}
 
 
@@ -87,4 +88,4 @@ def _tokens(event: Said) -> dict[str, int]:
 
 
 def most_output_tokens(request: Request) -> int:
-    return len(request.prompt) * MOST_TOKENS_A_LETTER
+    return max(LEAST_TOKENS, len(request.prompt) * MOST_TOKENS_A_LETTER)
