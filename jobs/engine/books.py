@@ -25,6 +25,11 @@ def valid_prices(provider_id: int, now: datetime) -> list[Price]:
     return list(prices.valid(now))
 
 
+def promised_of(attempt: Attempt) -> dict[str, int]:
+    """What the vendor said it would bill when it accepted the job, where it says nothing at the end."""
+    return {name: count for name, count in attempt.units.items() if name != "listings_without"}
+
+
 def billed(attempt: Attempt, units: dict[str, int]) -> int:
     """What the vendor bills for it; where it did not say how many of the priced unit, the most that was reserved."""
     price = attempt.price

@@ -231,7 +231,7 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
 
 
 def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
-    units = promised_of(attempt) | answer.units
+    units = books.promised_of(attempt) | answer.units
     micro = books.billed(attempt, units)
     tokens = registry.get(answer.ticket.slug).counted_tokens(answer.ticket.request, units, attempt.tokens)
     batch.news.recounted(attempt, tokens, is_told=not units.keys().isdisjoint(("tokens", "input_tokens")))
@@ -264,15 +264,10 @@ def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
         batch.go(step, State.DONE, finished_at=batch.now)
 
 
-def promised_of(attempt: Attempt) -> dict[str, int]:
-    """What the vendor said it would bill when it accepted the job, where it says nothing at the end."""
-    return {name: count for name, count in attempt.units.items() if name != "listings_without"}
-
-
 def _settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Answer) -> None:
     failed = answer.failed
     assert failed is not None
-    micro = books.billed(attempt, promised_of(attempt) | dict(failed.units)) if failed.billed else 0
+    micro = books.billed(attempt, books.promised_of(attempt) | dict(failed.units)) if failed.billed else 0
     reason = failed.reason
     if answer.ticket.cancel and not step.cancel_asked:
         reason = f"It was still running after {_hours(attempt)} and was ended ({reason})."

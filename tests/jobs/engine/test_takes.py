@@ -199,3 +199,11 @@ def test_a_picture_of_too_many_pixels_stays_as_it_came():
     Image.new("1", (9000, 9000)).save(buffer, "PNG")
     request = Request(capability=Capability.IMAGE, offer="x", prompt="", width=1280, height=720)
     assert calls._shaped(buffer.getvalue(), request) is None
+
+
+def test_what_was_promised_at_the_start_counts_where_the_end_says_nothing_of_it():
+    attempt = Attempt(
+        units={"credits": 30, "listings_without": 1}, reserved_micro=5000, price=Price(unit="credits", micro=10)
+    )
+    assert books.billed(attempt, books.promised_of(attempt) | {"seconds": 5}) == 300
+    assert books.billed(attempt, books.promised_of(attempt) | {"credits": 20}) == 200
