@@ -30,7 +30,7 @@ from tests.simulator.process import simulator
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 SCALE = 100.0
-TOPICS = int(os.environ.get("VIDBATCH_TEST_TOPICS", "2"))
+TOPICS = int(os.environ.get("VIDBATCH_TEST_TOPICS", "1"))
 MOST_S = 60 + 20 * TOPICS
 KEYS = {"leonardo": "7d1f0c52-8a3e-4b6f-9f0e-2a41c0b9d111"}
 MODELS = {

@@ -112,7 +112,11 @@ PAGES = {
     "password_change": form("", ALL),
     "password_change_done": seen(),
 }
-FOR_VENDORS = {"webhook", "webhook_of_attempt"}  # tests/providers/test_webhooks.py asks them
+FOR_VENDORS = {
+    "webhook",
+    "webhook_of_attempt",
+    "public_file",
+}  # tests/providers/test_webhooks.py and test_public_file.py
 WITHOUT_SIGNING_IN = {"login"}
 NEEDS_MORE = {"voice_sample": {422}}  # what even they are told who name nothing in the request
 
