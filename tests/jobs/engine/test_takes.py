@@ -62,21 +62,25 @@ def step():
     return Step.objects.select_related("provider", "offer").get(pk=step.pk)
 
 
+def a_take(step: Step, n: int) -> Asset:
+    return Asset.objects.create(
+        video_id=step.video_id,
+        step=step,
+        kind=Stage.IMAGE,
+        round=step.round,
+        name=f"{n}.png",
+        sha256=f"{n}" * 64,
+        size=1,
+        media_type="image/png",
+        made_for=step.wanted,
+        stands_for=step.wanted,
+    )
+
+
 def check(step: Step, *looks: tuple[Status, ...]) -> list[Asset]:
     """Files of a round, looked at; the assets as they stand then."""
     for n in range(len(looks)):
-        Asset.objects.create(
-            video_id=step.video_id,
-            step=step,
-            kind=Stage.IMAGE,
-            round=step.round,
-            name=f"{n}.png",
-            sha256=f"{n}" * 64,
-            size=1,
-            media_type="image/png",
-            made_for=step.wanted,
-            stands_for=step.wanted,
-        )
+        a_take(step, n)
     (ticket,) = checking.tickets_for([step])
     assert len(ticket.takes) == len(looks)
     found = tuple(examined(*look, name=str(n)) for n, look in enumerate(looks))
@@ -149,21 +153,6 @@ def test_a_failed_take_beside_the_one_that_was_sent_back_uses_up_no_try(step):
     again.save()
     (second,) = check(again, BAD)
     assert second.verdict == Verdict.FAILED  # a new try by itself
-
-
-def a_take(step: Step, n: int) -> Asset:
-    return Asset.objects.create(
-        video_id=step.video_id,
-        step=step,
-        kind=Stage.IMAGE,
-        round=step.round,
-        name=f"{n}.png",
-        sha256=f"{n}" * 64,
-        size=1,
-        media_type="image/png",
-        made_for=step.wanted,
-        stands_for=step.wanted,
-    )
 
 
 def test_one_take_that_cannot_be_looked_at_leaves_the_others(step, monkeypatch):
