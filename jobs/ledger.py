@@ -10,6 +10,7 @@ from django.db.models import F
 
 from jobs.bulk import insert_rows
 from jobs.models import Batch, Budget, LedgerEntry
+from jobs.prepared import question
 
 Kind = LedgerEntry.Kind
 ENTRY_FIELDS = (
@@ -79,13 +80,18 @@ def lock_budgets(now: datetime) -> list[Budget]:
     Where a new day or month has begun since one was last looked at, what is spent counts anew. What is reserved or at
     risk stays: it is money that can still go.
     """
-    budgets = list(Budget.objects.select_for_update().order_by("pk"))
+    budgets: list[Budget] = _all_budgets()
     for budget in budgets:
         start = budget.counts_from(now)
         if start and (budget.period_start is None or budget.period_start < start):
             budget.period_start, budget.spent_micro = start, 0
             Budget.objects.filter(pk=budget.pk).update(period_start=start, spent_micro=0)
     return budgets
+
+
+@question
+def _all_budgets() -> Any:
+    return Budget.objects.select_for_update().order_by("pk")
 
 
 def write(moves: Sequence[Move], now: datetime) -> None:

@@ -238,15 +238,7 @@ class Adapter:
         until = monotonic() + timeout_s
         try:
             with wire.announced(session, url, self.on_wire if paid else _nothing):
-                response = session.request(
-                    method,
-                    url,
-                    timeout=(CONNECT_TIMEOUT_S, timeout_s),
-                    allow_redirects=False,
-                    stream=True,
-                    headers=headers,
-                    **kwargs,
-                )
+                response = wire.exchange(session, method, url, (CONNECT_TIMEOUT_S, timeout_s), headers, **kwargs)
             content = self._without_key(self._content(response, until))
             answer = HttpAnswer(response.status_code, response.headers, content)
         except requests.exceptions.ConnectTimeout as error:

@@ -6,8 +6,10 @@ hands in it. So the announcement comes from the connection itself, right before 
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -18,7 +20,9 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _thread = threading.local()
-Leaving = Callable[[], Callable[[], None] | None]
+Leaving = Callable[[], Callable[[float], None] | None]
+TICK_MS = 4  # by which the kernel counts
+LAST_DATA_SENT = 44  # where it stands in struct tcp_info of Linux
 
 
 class _Announcing:
@@ -42,16 +46,29 @@ class _Announcing:
                 self.connect()
             began = monotonic()
             super().send(data)  # type: ignore[misc]
-            _thread.delay_s = monotonic() - began
+            _thread.delay_s = max(0.0, monotonic() - began - _left_ago_s(self.sock))
         else:
             super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        gone: Callable[[], None] | None = getattr(_thread, "gone", None)
+        gone: Callable[[float], None] | None = getattr(_thread, "gone", None)
         if gone is not None:
             _thread.gone = None
-            gone()
+            gone(_left_ago_s(self.sock))
         return super().getresponse()  # type: ignore[misc]
+
+
+def _left_ago_s(sock: Any) -> float:
+    """How long ago the last byte left, at least; 0 where the system does not tell.
+
+    A thread that has written waits for its turn to go on: among many that takes far longer than the write.
+    """
+    try:
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_SENT + 4)
+        ms: int = struct.unpack_from("I", told, LAST_DATA_SENT)[0]
+    except (AttributeError, OSError, struct.error):
+        return 0.0
+    return max(0, ms - TICK_MS) / 1000
 
 
 class _Connection(_Announcing, HTTPConnection):
@@ -87,6 +104,18 @@ def session() -> requests.Session:
     return made
 
 
+def exchange(
+    by: requests.Session, method: str, url: str, timeout_s: tuple[float, float], headers: Mapping[str, str], **body: Any
+) -> requests.Response:
+    """One request, and the head of its answer; nothing is followed, and no cookie kept.
+
+    Session.request does the same, and merges settings for it that are none: on the way of every call that is time.
+    """
+    prepared = requests.PreparedRequest()
+    prepared.prepare(method=method, url=url, headers={**by.headers, **headers}, **body)
+    return by.get_adapter(url).send(prepared, stream=True, timeout=timeout_s)
+
+
 def delay_s() -> float:
     """How long the last request of this thread took from its announcement until it had left; 0 when that is unknown."""
     seconds: float = getattr(_thread, "delay_s", 0.0)
@@ -98,7 +127,7 @@ def delay_s() -> float:
 def announced(by: requests.Session, url: str, leaving: Leaving) -> Iterator[None]:
     """What is sent inside calls `leaving` right before its first byte; what that raises, nothing is sent then.
 
-    What `leaving` returns, if anything, is called when the last byte has left.
+    What `leaving` returns, if anything, is called when the last byte has left, with the seconds since then.
     """
     if not isinstance(by.get_adapter(url), _Adapter):
         leaving()

@@ -5,39 +5,52 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from jobs.models import Asset, Step
+from jobs.prepared import any_of, question
 from jobs.states import USABLE, Verdict
 from qc.types import Examined, Status
 
 from .calls import Stored
-from .rows import light
+from .rows import insert_rows, light
 
 BESIDE = {"srt": Asset.Kind.SRT, "vtt": Asset.Kind.VTT, "poster": Asset.Kind.POSTER}
+NOT_MEASURED_YET = {
+    "thumbnail": "",
+    "width": 0,
+    "height": 0,
+    "seconds": 0.0,
+    "current": False,
+    "verdict": Verdict.UNCHECKED.value,
+    "checked_s": 0.0,
+}
 READ_OF_ASSET = ("id", "video_id", "scene_id", "kind", "step_id", "stands_for", "verdict", "current")
 
 
 def create(made: Iterable[tuple[Step, Sequence[Stored]]], now: datetime) -> None:
     """Rows for what steps made: the thing itself, not current before it is judged, and what stands beside it."""
-    Asset.objects.bulk_create(
-        Asset(
-            video_id=step.video_id,
-            scene_id=step.scene_id,
-            step=step,
-            kind=BESIDE[file.role] if file.role else step.stage,
-            round=step.round,
-            name=file.name,
-            sha256=file.sha256,
-            size=file.size,
-            media_type=file.media_type,
-            made_for=step.wanted,
-            stands_for=step.wanted,
-            created_at=now,
-        )
-        for step, files in made
-        for file in files
-        if not file.role or file.role in BESIDE
-    )
+    rows = [_row(step, file, now) for step, files in made for file in files if not file.role or file.role in BESIDE]
+    if rows:
+        insert_rows(Asset, tuple(rows[0]), [tuple(row.values()) for row in rows])
+
+
+def _row(step: Step, file: Stored, now: datetime) -> dict[str, Any]:
+    return {
+        "video": step.video_id,
+        "scene": step.scene_id,
+        "step": step.pk,
+        "kind": BESIDE[file.role] if file.role else step.stage,
+        "round": step.round,
+        "name": file.name,
+        "sha256": file.sha256,
+        "size": file.size,
+        "media_type": file.media_type,
+        "made_for": step.wanted,
+        "stands_for": step.wanted,
+        "created_at": now,
+        **NOT_MEASURED_YET,
+    }
 
 
 def failed_tries(asset: Asset) -> int:
@@ -71,14 +84,24 @@ def judge(asset: Asset, *, passed: bool, auto_retries: int) -> Verdict:
     return verdict
 
 
+@question
+def _current_of(videos: Any) -> Any:
+    return Asset.objects.filter(any_of("video", videos), current=True).values_list(*READ_OF_ASSET)
+
+
+@question
+def _made_by(steps: Any) -> Any:
+    return Asset.objects.filter(any_of("step", steps)).values_list(*READ_OF_ASSET)
+
+
 class Slots:
     """Which files hold the slots of some videos, while a handful of others is judged. `write` says what changed."""
 
     def __init__(self, judged: Collection[Asset]) -> None:
-        current = Asset.objects.filter(video__in={asset.video_id for asset in judged}, current=True)
-        self.holders = {_slot(holder): holder for holder in light(current, READ_OF_ASSET)}
+        current = _current_of(list({asset.video_id for asset in judged}))
+        self.holders = {_slot(holder): holder for holder in light(Asset, READ_OF_ASSET, current)}
         self.mates: dict[int | None, list[Asset]] = defaultdict(list)  # step -> all that was made with it
-        for mate in light(Asset.objects.filter(step__in={asset.step_id for asset in judged}), READ_OF_ASSET):
+        for mate in light(Asset, READ_OF_ASSET, _made_by(list({asset.step_id for asset in judged}))):
             self.mates[mate.step_id].append(mate)
         self.changed: dict[int, bool] = {}  # asset -> current
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from jobs.ledger import CapPassed as CapPassed
 from jobs.ledger import Charge as Charge
@@ -16,13 +17,19 @@ from jobs.ledger import reserved as reserved
 from jobs.ledger import settled as settled
 from jobs.ledger import write as write
 from jobs.models import Attempt, Budget
+from jobs.prepared import question
 from providers.models import Price, PriceQuerySet
 from providers.pricing import cost as cost
 
 
 def valid_prices(provider_id: int, now: datetime) -> list[Price]:
-    prices: PriceQuerySet = Price.objects.filter(provider=provider_id)
-    return list(prices.valid(now))
+    return _valid_prices(provider_id, now)
+
+
+@question
+def _valid_prices(provider: Any, now: Any) -> Any:
+    prices: PriceQuerySet = Price.objects.filter(provider=provider)
+    return prices.valid(now)
 
 
 def promised_of(attempt: Attempt) -> dict[str, int]:

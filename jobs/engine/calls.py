@@ -91,19 +91,19 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     left: list[datetime] = []
     told_by: list[Adapter] = []
 
-    def on_wire() -> Callable[[], None]:
+    def on_wire() -> Callable[[float], None]:
         """All is ready: waits for the moment, looks at the clock once more, and says so."""
         failpoint("on_wire")
         left.append(_wait_for(ticket))
         report_wire(ticket.attempt_id, left[0])
         return on_gone
 
-    def on_gone() -> None:
+    def on_gone(ago_s: float) -> None:
         """A thread that was held up sent later than it said: the vendor counts from then."""
-        now = clock.now_utc()
-        if now - left[-1] > HELD_UP:
-            left.append(now)
-            report_wire(ticket.attempt_id, now)
+        gone = clock.now_utc() - timedelta(seconds=ago_s)
+        if gone - left[-1] > HELD_UP:
+            left.append(gone)
+            report_wire(ticket.attempt_id, gone)
 
     def work(adapter: Adapter) -> dict[str, Any]:
         told_by.append(adapter)

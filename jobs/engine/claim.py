@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
 from jobs.models import Attempt, Batch, Step, Worker
+from jobs.prepared import any_of, question
 from jobs.shares import MEMORY, Candidate, Shares
 from jobs.states import IN_FLIGHT, State
 from jobs.transactions import atomically
-from providers.models import Offer, Provider
+from providers.models import Provider
 
 from .desk import Claim, Desk
 from .failpoints import failpoint
-from .rows import light
+from .rows import light, offers
 
 STEP_FIELDS = (
     "id",
@@ -40,6 +42,11 @@ STEP_FIELDS = (
 BATCH_FIELDS = ("id", "project_id", "priority", "weight", "width", "open_gate", "gate_opens_at")
 
 
+@question
+def _locked(slug: Any) -> Any:
+    return Provider.objects.select_for_update().filter(slug=slug)
+
+
 @atomically
 def claim(
     slug: str,
@@ -55,7 +62,7 @@ def claim(
     `ahead_s`: also such whose moment is up to so far ahead; their tickets say when they may leave. `alone_only`: just
     steps that once ended a process, one of them.
     """
-    provider = Provider.objects.select_for_update().get(slug=slug)
+    (provider,) = _locked(slug)
     now = clock()  # read once, after the lock is held
     result = Claim()
     if not provider.is_open(now):
@@ -82,6 +89,46 @@ def claim(
     return result
 
 
+def _power_of_two(least: int) -> int:
+    """Few different limits, so few statements; what is read beyond need is little."""
+    return 1 << (least - 1).bit_length()
+
+
+def _ready(provider: Any, lanes: Any, now: Any, *, alone_only: bool) -> QuerySet[Step]:
+    suspect = {"crash_count__gt": 0} if alone_only else {"crash_count": 0}
+    # Not by the column itself: SQLite would take its index, and sort all that are ready for every claim.
+    due = Step.objects.alias(due_at=Coalesce("not_before", "not_before")).filter(due_at__lte=now, **suspect)
+    return due.filter(any_of("lane", lanes), provider=provider, state=State.READY)
+
+
+@question
+def _batches_with_work(provider: Any, lanes: Any, now: Any, *, alone_only: bool) -> Any:
+    waiting = Exists(_ready(provider, lanes, now, alone_only=alone_only).filter(batch=OuterRef("pk")))
+    return Batch.objects.filter(waiting, paused_at=None, cancelled_at=None).values_list(*BATCH_FIELDS)
+
+
+@question
+def _next_of(
+    provider: Any,
+    lanes: Any,
+    now: Any,
+    batch: Any,
+    gate: Any,
+    seen: Any,
+    full: Any,
+    *full_with: Any,
+    alone_only: bool,
+    most: int,
+) -> Any:
+    """Of a batch, but for those seen, those without an offer in lanes that are full, and those of (lane, offer, …)."""
+    ready = _ready(provider, lanes, now, alone_only=alone_only)
+    steps = ready.filter(gate__lte=gate, batch=batch, video__cancelled_at=None).exclude(pk__in=seen)
+    steps = steps.exclude(any_of("lane", full), offer=None)
+    for lane, offer in zip(full_with[::2], full_with[1::2], strict=True):
+        steps = steps.exclude(lane=lane, offer=offer)
+    return steps.order_by("rank", "pk").values_list(*STEP_FIELDS)[:most]
+
+
 class _Queue:
     """The next steps of every open batch: whose turn it is (jobs/shares.py), then rank.
 
@@ -89,21 +136,16 @@ class _Queue:
     """
 
     def __init__(self, provider: Provider, lanes: list[int], now: datetime, *, alone_only: bool) -> None:
-        self.provider, self.now, self.alone_only = provider, now, alone_only
-        suspect = {"crash_count__gt": 0} if alone_only else {"crash_count": 0}
-        # Not by the column itself: SQLite would take its index, and sort all that are ready for every claim.
-        self.ready = Step.objects.alias(due_at=Coalesce("not_before", "not_before")).filter(
-            provider=provider, state=State.READY, lane__in=lanes, due_at__lte=now, **suspect
-        )
+        self.provider, self.lanes, self.now, self.alone_only = provider, lanes, now, alone_only
         self.batches = {batch.pk: batch for batch in self._open_batches()}
         self.in_flight = self._in_flight()
         self.shares = self._shares()
-        self.seen: set[int] = set()
+        self.seen: list[int] = []
         self.full: dict[int, set[tuple[int, int | None]]] = {}  # batch -> (lane, offer) without room
 
     def _open_batches(self) -> Iterable[Batch]:
-        waiting = Exists(self.ready.filter(batch=OuterRef("pk")))
-        batches = light(Batch.objects.filter(waiting, paused_at=None, cancelled_at=None), BATCH_FIELDS)
+        rows = _batches_with_work(self.provider.pk, self.lanes, self.now, alone_only=self.alone_only)
+        batches = light(Batch, BATCH_FIELDS, rows)
         narrow = [batch.pk for batch in batches if batch.width is not None]
         if narrow:  # claims of other providers count against the same width
             list(Batch.objects.select_for_update().filter(pk__in=narrow).order_by("pk").values_list("pk"))
@@ -149,12 +191,21 @@ class _Queue:
             most = min(most, batch.width - self.in_flight[batch.pk])
             if most <= 0 or not self._is_its_turn(batch):
                 return []
+        full = self.full.get(batch.pk, ())
         opens_later = batch.gate_opens_at is not None and batch.gate_opens_at > self.now
-        gate = Q(gate__lt=batch.open_gate) if opens_later else Q(gate__lte=batch.open_gate)
-        steps = self.ready.filter(gate, batch=batch, video__cancelled_at=None).exclude(pk__in=self.seen)
-        for lane, offer in self.full.get(batch.pk, ()):
-            steps = steps.exclude(lane=lane, offer=offer)
-        return light(steps.order_by("rank", "pk")[:most], STEP_FIELDS, {"offer": Offer.objects.all()})
+        rows = _next_of(
+            self.provider.pk,
+            self.lanes,
+            self.now,
+            batch.pk,
+            batch.open_gate - opens_later,
+            self.seen,
+            [lane for lane, offer in full if offer is None],
+            *[one for pair in full if pair[1] is not None for one in pair],
+            alone_only=self.alone_only,
+            most=_power_of_two(most),
+        )
+        return light(Step, STEP_FIELDS, rows[:most], {"offer": offers})
 
     def _is_its_turn(self, batch: Batch) -> bool:
         """In a narrow batch nothing overtakes what stands before it at another provider."""
@@ -163,7 +214,7 @@ class _Queue:
         return first == self.provider.pk
 
     def passed(self, found: list[Step], admitted: list[Step]) -> None:
-        self.seen.update(step.pk for step in admitted)
+        self.seen += [step.pk for step in admitted]
         for step in admitted:
             self.in_flight[step.batch_id] += 1
             self.shares.took(step.lane_id, step.batch_id)

@@ -15,6 +15,7 @@ from django.db.models import Count, F, Max
 
 from jobs.models import Attempt, Budget, Step, Video, Worker
 from jobs.pipeline import sha256
+from jobs.prepared import change, question
 from jobs.routing import CAPABILITY_OF
 from jobs.states import State
 from providers import registry
@@ -82,11 +83,10 @@ class Desk:
         self.admitted: dict[int, _Admitted] = {}
 
     def _read_lanes(self) -> list[Lane]:
-        live = Attempt.objects.filter(provider=self.provider, ended_at=None).values("lane")
         latest: dict[int, datetime] = {}
-        for row in live.annotate(n=Count("pk"), latest=Max("sent_at")).order_by():
-            self.in_flight[row["lane"]], latest[row["lane"]] = row["n"], row["latest"]
-        lanes = list(Lane.objects.filter(provider=self.provider))
+        for lane_id, count, at in _live(self.provider.pk):
+            self.in_flight[lane_id], latest[lane_id] = count, at
+        lanes: list[Lane] = _lanes_of(self.provider.pk)
         for lane in lanes:
             until = max((at for at in (lane.paused_until, lane.broken_until) if at and at > self.now), default=None)
             if until:
@@ -226,8 +226,7 @@ class Desk:
             for unit in UNITS:
                 hour[unit] = hour.get(unit, 0) + row[unit]
         count_usage(self.provider.pk, counts)
-        written = Attempt.objects.filter(tag__in=[row["tag"] for row in rows])
-        return dict(written.values_list("step_id", "pk"))
+        return dict(_by_tag([row["tag"] for row in rows]))
 
     def _attempt(self, step: Step) -> dict[str, Any]:
         admitted = self.admitted[step.pk]
@@ -279,6 +278,30 @@ def is_counted(price: Price, units: Mapping[str, int]) -> bool:
     return not price.micro or price.unit == "calls" or price.unit in units
 
 
+@question
+def _live(provider: Any) -> Any:
+    """(lane, how many calls and jobs are out, when the latest of them left)"""
+    live = Attempt.objects.filter(provider=provider, ended_at=None).values_list("lane")
+    return live.annotate(n=Count("pk"), latest=Max("sent_at")).order_by()
+
+
+@question
+def _lanes_of(provider: Any) -> Any:
+    return Lane.objects.filter(provider=provider)
+
+
+@change
+def _claimed(ids: Any, fence: Any, provider: Any, worker: Any, until: Any) -> Any:
+    ready = Step.objects.filter(pk__in=ids, state=State.READY, fence=fence, provider=provider)
+    changes = {"state": State.CLAIMED, "owner": worker, "lease_until": until, "message": ""}
+    return ready, {**changes, "fence": F("fence") + 1, "crash_count": F("crash_count") + 1}
+
+
+@question
+def _by_tag(tags: Any) -> Any:
+    return Attempt.objects.filter(tag__in=tags).values_list("step_id", "pk")
+
+
 def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callable[[Step], float]) -> list[Step]:
     """READY to CLAIMED with a new fence; returns those that are ours now, as they were chosen."""
     by_kind: dict[tuple[float, int], list[Step]] = {}
@@ -287,15 +310,7 @@ def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callabl
     ours: list[Step] = []
     for (seconds, fence), group in by_kind.items():
         ids = [step.pk for step in group]
-        ready = Step.objects.filter(pk__in=ids, state=State.READY, fence=fence, provider=group[0].provider_id)
-        count = ready.update(
-            state=State.CLAIMED,
-            fence=F("fence") + 1,
-            owner=worker.pk,
-            lease_until=now + timedelta(seconds=seconds),
-            crash_count=F("crash_count") + 1,
-            message="",
-        )
+        count = _claimed(ids, fence, group[0].provider_id, worker.pk, now + timedelta(seconds=seconds))
         if count != len(group):
             mine = Step.objects.filter(pk__in=ids, state=State.CLAIMED, owner=worker.pk)
             kept = dict(mine.values_list("pk", "fence"))

@@ -161,10 +161,10 @@ class Drive:
 
     def _round(self, *, claiming: bool) -> bool:
         """True when something was begun or booked."""
-        self.house.keep()
         begun = self._begin() if claiming else 0
         found = self._wait(busy=bool(begun))
         self._book(found)
+        self.house.keep()
         if begun or found:
             self.stirred = monotonic()
         return bool(begun or found)

@@ -96,11 +96,11 @@ def _was_not_made(step: Step, attempt: Attempt, error: CallError, now: datetime)
     if not isinstance(error, Rejected):
         move([step], frm=State(step.state), to=State.READY, reason="", message="", not_before=now)
         return
-    said = {"reason": reason_of(error), "message": error.message[:500]}
+    said: dict[str, str] = {"reason": reason_of(error), "message": error.message[:500]}
     if step.state == State.ATTENTION:
         Step.objects.filter(pk=step.pk, fence=step.fence, state=State.ATTENTION).update(**said)
     else:
-        move([step], frm=State(step.state), to=State.ATTENTION, **said)
+        move([step], frm=State(step.state), to=State.ATTENTION, reason=said["reason"], message=said["message"])
 
 
 # -- jobs that no step waits for ---------------------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db.models import F, Sum, Value
 
 from jobs.models import COUNTS, Attempt
+from jobs.prepared import question
 from providers.limits import LONG_S, Meter, MixedMeter, Reckoning, Use, Window, clean_s, guard_of
 from providers.models import Lane, Provider, Quota, Usage
 
@@ -107,7 +108,7 @@ def window_of(quota: Quota, lanes: Iterable[Lane]) -> Window:
 
 
 def read_meters(provider: Provider, lanes: Sequence[Lane], now: datetime) -> list[QuotaMeter]:
-    quotas = list(Quota.objects.filter(provider=provider).order_by())
+    quotas: list[Quota] = _quotas_of(provider.pk)
     for lane in lanes:
         if lane.paced and _is_clean(lane, quotas, now):
             lane.paced = False
@@ -138,8 +139,18 @@ def _sent(provider: Provider, span_s: float, now: datetime) -> list[Sent]:
 
 
 def sent_since(provider_id: int, since: datetime) -> list[Sent]:
-    rows = Attempt.objects.filter(COUNTS, provider=provider_id, sent_at__gt=since)
-    return list(map(Sent._make, rows.values_list(*Sent._fields).order_by()))
+    return list(map(Sent._make, _sent_after(provider_id, since)))
+
+
+@question
+def _sent_after(provider: Any, since: Any) -> Any:
+    rows = Attempt.objects.filter(COUNTS, provider=provider, sent_at__gt=since)
+    return rows.values_list(*Sent._fields).order_by()
+
+
+@question
+def _quotas_of(provider: Any) -> Any:
+    return Quota.objects.filter(provider=provider).order_by()
 
 
 def used_in(quota: Quota, since: datetime, until: datetime) -> int:

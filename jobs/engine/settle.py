@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import F
-
 from jobs import risk
 from jobs.advance import advance, mark
 from jobs.models import Attempt, Step, Video
+from jobs.prepared import change, question
 from jobs.states import MOST_CRASHES, OWNED, TERMINAL, Reason, Stage, State
 from jobs.transactions import atomically, forgettably
 from providers import downloads, registry
 from providers.exceptions import CallError, HeldBack, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
-from providers.models import Lane, Price, Provider
+from providers.models import Lane, Provider
 from providers.types import Capability, Recovery
 
 from . import assets, books, hooks, oddities, polling
@@ -25,7 +24,7 @@ from .calls import Answer, Stored
 from .failpoints import failpoint
 from .lanes import News
 from .requests import Ticket
-from .rows import light, move, still_ours, update_each
+from .rows import lanes, light, move, prices, still_ours, update_each, vendors
 
 if TYPE_CHECKING:
     from .checking import CheckTicket
@@ -96,8 +95,9 @@ class Settlement:
             update_each(Attempt, names, rows)
         for (state, to, *changes), steps in self.groups.items():
             frm = State(state)
-            survived = {"crash_count": F("crash_count") - 1} if frm in OWNED else {}
-            move(steps, frm=frm, to=to, **{"owner": None, "lease_until": None, **survived, **dict(changes)})
+            said = dict(changes)
+            survived = frm in OWNED and "crash_count" not in said
+            move(steps, frm=frm, to=to, survived=survived, **{"owner": None, "lease_until": None, **said})
         if self.files:
             assets.create(self.files, self.now)
             failpoint("mid_record_files")
@@ -157,9 +157,9 @@ def _ask_again(answers: Sequence[Answer]) -> None:
     """Those that one call asked about are asked about together again."""
     if not answers:
         return
-    wanted = Attempt.objects.filter(pk__in=[answer.ticket.attempt_id for answer in answers])
-    beside = {"lane": Lane.objects.all(), "provider": Provider.objects.all()}
-    attempts = {attempt.pk: attempt for attempt in light(wanted, READ_TO_ASK, beside)}
+    rows = _to_ask([answer.ticket.attempt_id for answer in answers])
+    beside = {"lane": lanes, "provider": vendors}
+    attempts = {attempt.pk: attempt for attempt in light(Attempt, READ_TO_ASK, rows, beside)}
     by_call: dict[tuple[str, datetime], list[Answer]] = {}
     for answer in answers:
         by_call.setdefault((answer.ticket.slug, answer.ended_at), []).append(answer)
@@ -169,14 +169,28 @@ def _ask_again(answers: Sequence[Answer]) -> None:
         for answer in group:
             attempt = attempts[answer.ticket.attempt_id]
             asked.append(polling.Asked(attempt.lane, attempt, polling.like(answer.ticket.request), hooked))
-        mine = Step.objects.filter(pk__in=[answer.ticket.step_id for answer in group], state=State.RUNNING)
-        mine.update(not_before=polling.ask_again(asked, asked_at))
+        _put_off([answer.ticket.step_id for answer in group], polling.ask_again(asked, asked_at))
+
+
+@question
+def _to_ask(ids: Any) -> Any:
+    return Attempt.objects.filter(pk__in=ids).values_list(*READ_TO_ASK)
+
+
+@question
+def _attempts(ids: Any) -> Any:
+    return Attempt.objects.filter(pk__in=ids).values_list(*READ_OF_ATTEMPT)
+
+
+@change
+def _put_off(ids: Any, until: Any) -> Any:
+    return Step.objects.filter(pk__in=ids, state=State.RUNNING), {"not_before": until}
 
 
 def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:
-    wanted = Attempt.objects.filter(pk__in=[a.ticket.attempt_id for a in answers])
-    beside = {"price": Price.objects.all(), "lane": Lane.objects.all(), "provider": Provider.objects.all()}
-    attempts = {attempt.pk: attempt for attempt in light(wanted, READ_OF_ATTEMPT, beside)}
+    rows = _attempts([a.ticket.attempt_id for a in answers])
+    beside = {"price": prices, "lane": lanes, "provider": vendors}
+    attempts = {attempt.pk: attempt for attempt in light(Attempt, READ_OF_ATTEMPT, rows, beside)}
     batch = Settlement(now)
     batch.called_back = hooks.came_before(answers)
     for answer in answers:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import models
 from django.db.models import F
 
 from jobs.models import Attempt, Step, Worker
+from jobs.prepared import any_of, change, question
 from jobs.states import State
 from jobs.transactions import atomically, forgettably
 from providers import registry
-from providers.models import Lane, Offer, Provider
+from providers.models import Lane
 
 from .poll_plan import STEP_SHARE
 from .polling import is_too_old
 from .requests import Ticket, request_of
-from .rows import light
+from .rows import light, offers, vendors
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
@@ -99,9 +101,7 @@ def _due_or_riding(slugs: list[str], now: datetime) -> list[Step]:
     lanes = Lane.objects.filter(provider__slug__in=listing).values_list("pk", "slowest_s")
     rides = {lane: timedelta(seconds=min(RIDE_S, STEP_SHARE * (slowest_s or 0.0))) for lane, slowest_s in lanes}
     soon = now + max(rides.values(), default=timedelta())
-    running = Step.objects.filter(state=State.RUNNING, provider__slug__in=slugs, not_before__lte=soon)
-    beside = {"offer": Offer.objects.all(), "provider": Provider.objects.all()}
-    found = light(running.order_by("not_before")[:MOST_POLLED], READ_OF_STEP, beside)
+    found = light(Step, READ_OF_STEP, _running(slugs, soon), {"offer": offers, "provider": vendors})
     return [step for step in found if step.not_before <= now + rides.get(step.lane_id, timedelta())]
 
 
@@ -112,7 +112,7 @@ def _due(slugs: list[str], state: State, now: datetime) -> models.QuerySet[Step]
 
 def _put_off(steps: list[Step], state: State, now: datetime) -> None:
     until = now + timedelta(seconds=POLL_HANDED_OUT_S)
-    Step.objects.filter(pk__in=[step.pk for step in steps], state=state).update(not_before=until)
+    _due_at([step.pk for step in steps], state, until)
 
 
 def _tickets(steps: list[Step], now: datetime) -> list[Ticket]:
@@ -121,8 +121,24 @@ def _tickets(steps: list[Step], now: datetime) -> list[Ticket]:
 
 
 def _latest_attempts(steps: list[Step]) -> dict[int, Attempt]:
-    rows = Attempt.objects.filter(step__in=[step.pk for step in steps]).order_by("no")
-    return {attempt.step_id: attempt for attempt in light(rows, READ_OF_ATTEMPT)}
+    rows = _attempts_of([step.pk for step in steps])
+    return {attempt.step_id: attempt for attempt in light(Attempt, READ_OF_ATTEMPT, rows)}
+
+
+@question
+def _running(slugs: Any, until: Any) -> Any:
+    running = Step.objects.filter(state=State.RUNNING, provider__slug__in=slugs, not_before__lte=until)
+    return running.order_by("not_before").values_list(*READ_OF_STEP)[:MOST_POLLED]
+
+
+@question
+def _attempts_of(steps: Any) -> Any:
+    return Attempt.objects.filter(any_of("step", steps)).order_by("no").values_list(*READ_OF_ATTEMPT)
+
+
+@change
+def _due_at(ids: Any, state: Any, until: Any) -> Any:
+    return Step.objects.filter(pk__in=ids, state=state), {"not_before": until}
 
 
 def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
