@@ -7,14 +7,14 @@ same few questions all day. The queryset stays the only place that says what is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
-from django.db.models import Expression, F, Model, QuerySet
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import DateTimeField, Expression, F, Model, QuerySet
 from django.db.models.lookups import In
 from django.db.models.query import FlatValuesListIterable, ModelIterable
 from django.db.models.sql import UpdateQuery
@@ -88,8 +88,8 @@ class question(_Prepared):  # noqa: N801  a decorator
         with connection.cursor() as cursor:
             cursor.execute(*statement.bound(given))
             rows = cursor.fetchall()
-        if statement.columns:
-            rows = [_converted(row, statement.columns) for row in rows]
+        if statement.columns and rows:
+            rows = _converted(rows, statement.columns)
         return list(map(statement.of_row, rows))
 
     def _compiled(self, made: QuerySet[Any]) -> _Statement:
@@ -142,12 +142,24 @@ def _adapted(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def _converted(row: Sequence[Any], columns: Sequence[tuple[int, Any, Any]]) -> list[Any]:
-    values = list(row)
+def _converted(rows: Sequence[Sequence[Any]], columns: Sequence[tuple[int, Any, Any]]) -> list[tuple[Any, ...]]:
+    here = connections[DEFAULT_DB_ALIAS]  # not the proxy: it is asked for every value
+    by_column = list(zip(*rows, strict=True))
     for at, converters, expression in columns:
+        if here.vendor == "sqlite" and isinstance(expression.output_field, DateTimeField) and len(converters) == 1:
+            by_column[at] = tuple(map(_moment, by_column[at]))
+            continue
         for convert in converters:
-            values[at] = convert(values[at], expression, connection)
-    return values
+            by_column[at] = tuple([convert(value, expression, here) for value in by_column[at]])
+    return list(zip(*by_column, strict=True))
+
+
+def _moment(value: datetime | str | None) -> datetime | None:
+    """As the converter for SQLite, which looks far more closely: of a column without time zone, or a MAX of one."""
+    if value is None:
+        return None
+    naive = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return naive.replace(tzinfo=UTC)
 
 
 def _reader(made: QuerySet[Any], compiler: Any) -> Callable[[Any], Any]:

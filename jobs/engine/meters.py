@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from django.db.models import F, Sum, Value
+from django.db.models import F, Q, Sum, Value
 
 from jobs.models import COUNTS, Attempt
-from jobs.prepared import question
+from jobs.prepared import change, question
 from providers.limits import LONG_S, Meter, MixedMeter, Reckoning, Use, Window, clean_s, guard_of
 from providers.models import Lane, Provider, Quota, Usage
 
@@ -134,8 +134,8 @@ def _is_clean(lane: Lane, quotas: Iterable[Quota], now: datetime) -> bool:
 
 
 def _sent(provider: Provider, span_s: float, now: datetime) -> list[Sent]:
-    since = now - timedelta(seconds=span_s) - SEND_WITHIN
-    return sent_since(provider.pk, since)
+    since = now - timedelta(seconds=span_s)
+    return list(map(Sent._make, _may_count(provider.pk, since - SEND_WITHIN, since)))
 
 
 def sent_since(provider_id: int, since: datetime) -> list[Sent]:
@@ -145,6 +145,14 @@ def sent_since(provider_id: int, since: datetime) -> list[Sent]:
 @question
 def _sent_after(provider: Any, since: Any) -> Any:
     rows = Attempt.objects.filter(COUNTS, provider=provider, sent_at__gt=since)
+    return rows.values_list(*Sent._fields).order_by()
+
+
+@question
+def _may_count(provider: Any, sent_after: Any, on_wire_after: Any) -> Any:
+    """What left long ago counts no more, however late it was sent."""
+    rows = Attempt.objects.filter(COUNTS, provider=provider, sent_at__gt=sent_after)
+    rows = rows.filter(Q(on_wire_at=None) | Q(on_wire_at__gt=on_wire_after))
     return rows.values_list(*Sent._fields).order_by()
 
 
@@ -268,10 +276,17 @@ def count_usage(provider_id: int, counts: dict[tuple[str, int | None, datetime],
     Making is safe under the provider's lock, which a claim holds; whoever corrects an hour finds its row there.
     """
     for (capability, offer_id, hour), units in counts.items():
-        changes = {name: F(name) + n for name, n in units.items() if n}
-        mine = Usage.objects.filter(provider=provider_id, capability=capability, offer=offer_id, hour=hour)
-        if changes and not mine.update(**changes):
+        changes = {name: n for name, n in units.items() if n}
+        offer = () if offer_id is None else (offer_id,)
+        if changes and not _add(provider_id, capability, hour, *changes.values(), *offer, names=tuple(changes)):
             Usage.objects.create(provider_id=provider_id, capability=capability, offer_id=offer_id, hour=hour, **units)
+
+
+@change
+def _add(provider: Any, capability: Any, hour: Any, *counts_and_offer: Any, names: tuple[str, ...]) -> Any:
+    counts, offer = counts_and_offer[: len(names)], counts_and_offer[len(names) :]
+    mine = Usage.objects.filter(provider=provider, capability=capability, hour=hour, offer=offer[0] if offer else None)
+    return mine, {name: F(name) + count for name, count in zip(names, counts, strict=True)}
 
 
 def units_of(attempt: Attempt) -> dict[str, int]:
