@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -144,6 +145,7 @@ class LaneAdmin(Kept):
     def learned(self, lane: Lane) -> str:
         """What it has learned of its vendor, in words."""
         words = [
+            f"{lane.learned_cap} at once: the vendor said so {_on(lane.learned_cap_at)}" if lane.is_lowered else "",
             f"keeps {lane.guard_s:.3g} s of distance" if lane.guard_s else "",
             "no bursts" if lane.paced else "",
             f"{lane.failures_in_row} failures in a row" if lane.broken_until else "",
@@ -157,9 +159,18 @@ class LaneAdmin(Kept):
         elif not obj.has_cap and not any(quota.covers(obj) for quota in Quota.objects.filter(provider=obj.provider)):
             messages.warning(request, UNLIMITED.format(obj))
 
-    @admin.action(description="Forget what was learned: distance, even pace, failures")
+    @admin.action(description="Forget what was learned: calls at once, distance, even pace, failures")
     def forget(self, request: HttpRequest, lanes: QuerySet[Lane]) -> None:
-        lanes.update(guard_s=0.0, paced=False, paced_times=0, failures_in_row=0, broken_until=None, broken_times=0)
+        lanes.update(
+            learned_cap=None,
+            learned_cap_at=None,
+            guard_s=0.0,
+            paced=False,
+            paced_times=0,
+            failures_in_row=0,
+            broken_until=None,
+            broken_times=0,
+        )
         messages.success(request, "Forgotten. It is learned anew from the next answers on.")
 
 
@@ -182,7 +193,7 @@ class QuotaAdmin(admin.ModelAdmin[Quota]):
     def vendor_says(self, quota: Quota) -> str:
         if quota.learned_amount is None or quota.learned_at is None:
             return "–"
-        return f"{quota.learned_amount:,}, on {timezone.localtime(quota.learned_at):%d %b %H:%M}; that is obeyed"
+        return f"{quota.learned_amount:,}, {_on(quota.learned_at)}; that is obeyed"
 
     @admin.action(description="Forget what the vendor said of them")
     def forget(self, request: HttpRequest, quotas: QuerySet[Quota]) -> None:
@@ -216,6 +227,10 @@ class PriceAdmin(admin.ModelAdmin[Price]):
     def in_words(self, price: Price) -> str:
         rates = {price.unit: price.micro, **price.beside}
         return ", ".join(_rate(unit, micro, price.per) for unit, micro in rates.items())
+
+
+def _on(at: datetime | None) -> str:
+    return f"on {timezone.localtime(at):%d %b %H:%M}" if at else ""
 
 
 def _rate(unit: str, micro: int, per: int) -> str:

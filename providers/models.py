@@ -146,6 +146,8 @@ class Lane(Selected):
     max_in_flight = models.PositiveIntegerField(
         null=True, blank=True, help_text="Calls and remote jobs at once. More gives throughput, not lower latency."
     )
+    learned_cap = models.PositiveIntegerField(null=True, editable=False)  # the vendor said so; obeyed when lower
+    learned_cap_at = models.DateTimeField(null=True, editable=False)
     paused = models.BooleanField(default=False, help_text="Nothing new is sent; what runs goes on.")
     paused_until = models.DateTimeField(null=True, blank=True, editable=False)
     pause_reason = models.CharField(max_length=300, blank=True)
@@ -191,12 +193,22 @@ class Lane(Selected):
 
     @property
     def has_cap(self) -> bool:
-        return self.max_in_flight is not None or self.provider.max_in_flight is not None
+        return self.at_once is not None or self.provider.max_in_flight is not None
+
+    @property
+    def at_once(self) -> int | None:
+        """The cap; the vendor's own word may lower it, never raise it. None: any number."""
+        return min((cap for cap in (self.max_in_flight, self.learned_cap) if cap is not None), default=None)
+
+    @property
+    def is_lowered(self) -> bool:
+        """The vendor allows less at once than was set."""
+        return self.at_once != self.max_in_flight
 
     @property
     def places(self) -> int | None:
         """Jobs out at once, those included that wait at the vendor; None: any number; 0 stays 0."""
-        return self.max_in_flight and self.max_in_flight + self.queues_ahead
+        return self.at_once and self.at_once + self.queues_ahead
 
 
 class Quota(Selected):

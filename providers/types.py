@@ -86,6 +86,9 @@ class Output:
     quarters: bool = False  # a picture of four candidates, two by two: it is cut when it is stored
 
 
+CALLS_AT_ONCE = "calls at once"  # a limit of what is out at a time, not of what is sent in a window
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorLimit:
     """What a vendor said beside an answer: so many units a window, so many left, all of them again in so many seconds.
@@ -93,7 +96,7 @@ class VendorLimit:
     None where it said nothing.
     """
 
-    unit: str  # requests, images, tokens, characters
+    unit: str  # requests, images, tokens, characters; CALLS_AT_ONCE
     limit: int | None = None
     remaining: int | None = None
     reset_s: float | None = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from jobs.models import Attempt
 from providers.limits import guard_of
 from providers.models import Lane, Quota
-from providers.types import VendorLimit
+from providers.types import CALLS_AT_ONCE, VendorLimit
 
 from .meters import used_in
 
@@ -22,6 +23,16 @@ def warn(lane: Lane, nonsense: str) -> None:
         _warned.add(lane.pk)
         name = Lane.objects.select_related("provider", "offer").get(pk=lane.pk)
         log.warning("%s: its headers tell limits that make no sense (%s); they are passed over", name, nonsense)
+
+
+def cap_in(lane: Lane, told: Sequence[tuple[Attempt, VendorLimit]], now: datetime) -> dict[str, Any]:
+    """What the lane learns of how many calls the vendor allows at once. How many are out elsewhere is no matter: it has
+    changed by the time it could be obeyed."""
+    caps = [limit.limit for _, limit in told if limit.unit == CALLS_AT_ONCE and limit.limit]
+    if not caps or (lane.at_once is not None and min(caps) >= lane.at_once):
+        return {}
+    log.warning("lane %s: the vendor allows %s calls at once, and that is obeyed", lane.pk, min(caps))
+    return {"learned_cap": min(caps), "learned_cap_at": now}
 
 
 def listen(lane: Lane, told: Sequence[tuple[Attempt, VendorLimit]], now: datetime) -> None:

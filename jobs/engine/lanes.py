@@ -69,6 +69,7 @@ class News:
                 hearing.warn(news.lane, news.nonsense)
             if news.told:
                 hearing.listen(news.lane, news.told, self.now)
+                news.changes |= hearing.cap_in(news.lane, news.told, self.now)
             if news.changes:
                 Lane.objects.filter(pk=pk).update(**news.changes)
         recount(self._counts)

@@ -218,6 +218,10 @@ def _provider_gauge(provider: Provider, lanes: Sequence[Lane], queues: Mapping[i
 def _lane_gauge(lane: Lane, queues: Mapping[int, Queue], market: Market) -> Gauge:
     queued = queues[lane.pk].ready
     note = f"{queued} queued" if queued else "nothing queued"
+    if lane.is_lowered:
+        note += f" · the provider allows {lane.learned_cap} at once" + (
+            f", not {lane.max_in_flight}" if lane.max_in_flight else ""
+        )
     return Gauge(label=name_of(lane), used=market.in_flight[lane.pk], limit=lane.places, unit="in flight", note=note)
 
 

@@ -57,6 +57,16 @@ def test_a_quota_shows_what_is_used_and_what_the_provider_grants(batch):
     assert said == ["Studio (offline): 3/4 requests a min resets in 40 s · the provider grants 4, not 10"]
 
 
+@pytest.mark.parametrize(("cap", "words"), [(9, "allows 2 at once, not 9"), (None, "allows 2 at once")])
+def test_a_lane_shows_that_the_vendor_allows_less_at_once(batch, cap, words):
+    Lane.objects.filter(pk=scripts().pk).update(max_in_flight=cap, learned_cap=2, learned_cap_at=NOW)
+    assert [note for note in notes(batch) if "allows" in note] == [
+        f"Studio (offline) · scripts: 0/2 in flight 2 queued · the provider {words}"
+    ]
+    Lane.objects.filter(pk=scripts().pk).update(max_in_flight=1)
+    assert not any("allows" in note for note in notes(batch))
+
+
 def test_what_others_used_is_part_of_it(batch):
     Quota.objects.create(provider=studio(), amount=10, window_s=60, others_units=6, others_at=NOW)
     assert any(

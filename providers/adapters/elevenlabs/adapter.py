@@ -14,6 +14,7 @@ from ...base import Adapter, HttpAnswer
 from ...exceptions import CallError, Rejected, Unknown
 from ...file_types import HEAD_BYTES, sniff
 from ...types import (
+    CALLS_AT_ONCE,
     Capability,
     Failed,
     Finished,
@@ -160,7 +161,7 @@ class ElevenLabs(Adapter):
         most, now = (numbers.get(name) for name in AT_ONCE)
         if most:
             left = None if now is None else max(0, most - now)
-            told = (*told, VendorLimit(unit="calls at once", limit=most, remaining=left))
+            told = (*told, VendorLimit(unit=CALLS_AT_ONCE, limit=most, remaining=left))
         return told, nonsense or wrong[:200]
 
     def error_of(self, response: HttpAnswer) -> CallError:

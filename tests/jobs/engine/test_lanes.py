@@ -16,7 +16,7 @@ from jobs.states import State
 from providers import registry
 from providers.exceptions import HeldBack, NotSent, RateLimited, Unknown
 from providers.models import Lane, Offer, Price, Quota, Usage
-from providers.types import Capability, Failed, Request, VendorLimit
+from providers.types import CALLS_AT_ONCE, Capability, Failed, Request, VendorLimit
 from tests.factories import a_batch, a_provider
 from tests.simulator_adapter import SimInstant, SimJobs
 
@@ -328,6 +328,37 @@ def test_a_lower_limit_is_obeyed_and_a_higher_one_is_not(me, vendor):
     higher = (VendorLimit(unit="requests", limit=50),)
     settle_all(claimed(me, 1, now=at(100)).tickets, at(100), units={"calls": 1}, limits=higher)
     assert Quota.objects.get().granted == 3
+
+
+def told_at_once(*caps):
+    return {"units": {"calls": 1}, "limits": tuple(VendorLimit(unit=CALLS_AT_ONCE, limit=cap) for cap in caps)}
+
+
+@pytest.mark.parametrize("allowed", [5, None])
+def test_fewer_calls_at_once_than_were_allowed_are_obeyed_and_more_are_not(me, vendor, allowed):
+    Lane.objects.update(max_in_flight=allowed)
+    batch_of(12)
+    settle_all(claimed(me, 1).tickets, NOW, **told_at_once(9, 3))
+    assert (lane().max_in_flight, lane().learned_cap, lane().learned_cap_at, lane().places) == (allowed, 3, NOW, 3)
+    tickets = claimed(me, now=at(1)).tickets
+    assert len(tickets) == 3
+    settle_all(tickets, at(2), **told_at_once(50))
+    assert len(claimed(me, now=at(3)).tickets) == 3
+
+
+def test_a_cap_below_what_the_vendor_allows_stays_the_admins(me, vendor):
+    Lane.objects.update(max_in_flight=2)
+    batch_of(12)
+    settle_all(claimed(me, 1).tickets, NOW, **told_at_once(3))
+    assert lane().learned_cap is None
+    assert len(claimed(me, now=at(1)).tickets) == 2
+
+
+def test_jobs_that_wait_at_the_vendor_come_on_top_of_what_it_allows_at_once(me, vendor):
+    Lane.objects.update(max_in_flight=5, queues_ahead=2)
+    batch_of(12)
+    settle_all(claimed(me, 1).tickets, NOW, **told_at_once(3))
+    assert len(claimed(me, now=at(1)).tickets) == 3 + 2
 
 
 def test_what_others_used_of_the_account_counts(me, vendor):

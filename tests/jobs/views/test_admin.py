@@ -178,11 +178,13 @@ def test_what_a_lane_learned_is_shown_and_can_be_forgotten(boss):
     sync_providers(*LOCAL)
     lane = Lane.objects.get(provider__slug="studio", capability="image")
     Lane.objects.filter(pk=lane.pk).update(guard_s=0.25, paced=True, broken_until=timezone.now(), failures_in_row=5)
+    Lane.objects.filter(pk=lane.pk).update(max_in_flight=9, learned_cap=3, learned_cap_at=timezone.now())
     listing = reverse("admin:providers_lane_changelist")
+    assert "3 at once: the vendor said so on " in boss.get(listing).content.decode()
     assert "keeps 0.25 s of distance, no bursts, 5 failures in a row" in boss.get(listing).content.decode()
     boss.post(listing, {"action": "forget", "_selected_action": [lane.pk]})
     lane.refresh_from_db()
-    assert (lane.guard_s, lane.paced, lane.broken_until) == (0.0, False, None)
+    assert (lane.guard_s, lane.paced, lane.broken_until, lane.places) == (0.0, False, None, 9)
 
 
 # -- caps and the risk allowance ---------------------------------------------------------------------------------------
