@@ -131,6 +131,7 @@ class Failed:
 
     reason: str
     moderated: bool = False
+    out_of_credit: bool = False  # the account was empty by then: nothing is wrong with the request
     billed: bool = False
     units: Mapping[str, int] = field(default_factory=dict)
 

@@ -288,6 +288,13 @@ def _settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
     if failed.moderated and not step.cancel_asked:
         _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
         batch.go(step, State.ATTENTION, reason=Reason.CONTENT, message=failed.reason[:500])
+    elif failed.out_of_credit:
+        _close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
+        _pause_provider(step, failed.reason)
+        if step.cancel_asked:
+            batch.go(step, State.CANCELLED, finished_at=batch.now)
+        else:
+            batch.go(step, State.READY, not_before=batch.now)
     else:
         _blame(batch, attempt)
         _end_badly(batch, step, attempt, reason, micro=micro)
@@ -318,8 +325,7 @@ def _settle_error(
         batch.go(step, State.ATTENTION, reason=reason_of(error), message=error.message[:500])
     elif isinstance(error, Unauthorised | OutOfCredit):
         _close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
-        Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
-        log.error("%s is paused: %s", step.provider_id, error.message)
+        _pause_provider(step, error.message)
         batch.go(step, State.READY, not_before=now)
     elif isinstance(error, downloads.DiskFull) and free:
         _close(batch, step, attempt, Outcome.NOT_SENT, error.message)
@@ -331,6 +337,12 @@ def _settle_error(
         lose_answer(batch, step, attempt, error)
 
 
+def _pause_provider(step: Step, why: str) -> None:
+    """Until a person has seen to the account."""
+    Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=why[:300])
+    log.error("%s is paused: %s", step.provider_id, why)
+
+
 def _blame(batch: Settlement, attempt: Attempt) -> None:
     """A failure of the vendor's; what is done on this machine has none."""
     if recovery_of(attempt) is not Recovery.FREE:
@@ -340,7 +352,7 @@ def _blame(batch: Settlement, attempt: Attempt) -> None:
 def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: Any) -> None:
     """A poll costs nothing: whatever went wrong with it, ask again later."""
     if isinstance(error, Unauthorised | OutOfCredit):
-        Provider.objects.filter(pk=step.provider_id).update(paused=True, pause_reason=error.message[:300])
+        _pause_provider(step, error.message)
     if polling.is_too_old(attempt, batch.now):
         _give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return

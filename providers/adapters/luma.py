@@ -100,7 +100,9 @@ class Luma(Adapter):
                 reason = made.text("failure_reason", default="").rstrip(".") or "Luma failed without a reason"
                 words = REASONS.get(code, reason[:200])
                 return Failed(
-                    reason=f"{words} ({code})." if code else f"{words}.", moderated=code == "content_moderated"
+                    reason=f"{words} ({code})." if code else f"{words}.",
+                    moderated=code == "content_moderated",
+                    out_of_credit=code == "budget_exhausted",
                 )
             case state:
                 return Running(unknown_status="" if state in self.RUNNING else state)

@@ -195,7 +195,7 @@ def _failure(said: str) -> Failed:
         return Failed(reason="Midjourney declined the prompt or the pictures.", moderated=True)
     for word, reason in REASONS.items():
         if word in words:
-            return Failed(reason=reason)
+            return Failed(reason=reason, out_of_credit=word == NO_CREDIT)
     return Failed(reason=f"Midjourney failed: {said[:200]}" if said else "Midjourney failed and did not say why.")
 
 
@@ -205,13 +205,14 @@ def _banned(said: Said) -> str:
     return "The gateway does not pass on a word of the prompt."
 
 
+NO_CREDIT = "credits exhausted"
 DECLINED = ("banned prompt", "image denied", "output filters")
 REASONS = {
     "invalid prompt": "Midjourney cannot read the prompt.",
     "invalid parameter": "Midjourney does not know a parameter in the prompt.",
     "invalid link": "Midjourney cannot read a link in the prompt.",
     "queue full": "Midjourney's queue is full.",
-    "credits exhausted": "Midjourney's fast hours are used up: buy more, or name a gateway that works in relax mode.",
+    NO_CREDIT: "Midjourney's fast hours are used up: buy more, or name a gateway that works in relax mode.",
     "action needed": "Midjourney wants a person to confirm something in its own app, with the account of the gateway.",
     "超时": "The gateway gave up waiting for Midjourney.",
     "timeout": "The gateway gave up waiting for Midjourney.",

@@ -6,11 +6,12 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import Sum
 
 from jobs.engine import hearing, settle, worker
 from jobs.engine.calls import Answer
 from jobs.engine.claim import claim
-from jobs.models import Attempt, Step
+from jobs.models import Attempt, LedgerEntry, Step
 from jobs.settings_types import BatchSettings
 from jobs.states import State
 from providers import registry
@@ -203,6 +204,34 @@ def test_a_declined_prompt_is_no_failure_of_the_lane(me, vendor):
     batch_of(6)
     settle_all(claimed(me, 6).tickets, NOW, failed=Failed(reason="Declined.", moderated=True))
     assert (lane().failures_in_row, lane().broken_until) == (0, None)
+
+
+def test_a_job_that_ends_because_the_account_is_empty_pauses_the_provider_and_costs_no_step_a_try(me, jobs_vendor):
+    batch_of(1)
+    [ticket] = claimed(me, slug="sim_jobs").tickets
+    settle_all([ticket], NOW, accepted_id="job-1")
+    empty = Failed(reason="The credits ran out meanwhile.", out_of_credit=True)
+    settle.settle_polls([Answer(ticket=ticket, ended_at=at(5), failed=empty)], at(5))
+    step, attempt = Step.objects.get(), Attempt.objects.get()
+    assert (step.state, step.failures, step.message, step.not_before) == (State.READY, 0, "", at(5))
+    assert (attempt.ended_at, attempt.cost_micro, attempt.message) == (at(5), 0, empty.reason)
+    assert LedgerEntry.objects.aggregate(left=Sum("reserved_micro"))["left"] == 0
+    jobs_vendor.refresh_from_db()
+    assert (jobs_vendor.paused, jobs_vendor.pause_reason) == (True, empty.reason)
+    assert (lane().failures_in_row, lane().broken_until) == (0, None)
+    assert not claimed(me, now=at(6), slug="sim_jobs").tickets
+
+
+def test_a_cancelled_job_that_ends_because_the_account_is_empty_stays_cancelled(me, jobs_vendor):
+    batch_of(1)
+    [ticket] = claimed(me, slug="sim_jobs").tickets
+    settle_all([ticket], NOW, accepted_id="job-1")
+    Step.objects.update(cancel_asked=True)
+    empty = Failed(reason="The credits ran out meanwhile.", out_of_credit=True)
+    settle.settle_polls([Answer(ticket=ticket, ended_at=at(5), failed=empty)], at(5))
+    assert Step.objects.get().state == State.CANCELLED
+    jobs_vendor.refresh_from_db()
+    assert jobs_vendor.paused
 
 
 def test_lost_answers_count_as_failures(me, vendor):

@@ -64,6 +64,7 @@ def keep(file: Spill, *answers) -> None:
         {"accepted_id": "job-1", "links": LINKS, "units": {"seconds": 5}},
         {"files": (Stored(name="a/b", sha256="x", size=3, media_type="text/plain", role="srt"),)},
         {"failed": Failed(reason="could not", moderated=True, billed=True, units={"calls": 1})},
+        {"failed": Failed(reason="could not", out_of_credit=True)},
     ],
 )
 def test_what_is_kept_is_read_back_whole(vendor, what):
