@@ -47,8 +47,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.FETCHING: frozenset({State.CHECKING, State.READY, State.ATTENTION, State.CANCELLED}),
     State.CHECKING: frozenset({State.DONE, State.FETCHING, State.READY, State.ATTENTION, State.CANCELLED}),
     State.UNKNOWN: frozenset({State.RUNNING, State.READY, State.ATTENTION, State.CANCELLED}),
-    State.ATTENTION: frozenset(  # what was paid for goes on where it stood: at the vendor, fetched, or checked
-        {State.READY, State.RUNNING, State.FETCHING, State.CHECKING, State.CANCELLED}
+    State.ATTENTION: frozenset(  # what was paid for goes on where it stood: at the vendor, fetched, checked, looked for
+        {State.READY, State.RUNNING, State.FETCHING, State.CHECKING, State.UNKNOWN, State.CANCELLED}
     ),
     State.DONE: frozenset(),
     State.CANCELLED: frozenset(),

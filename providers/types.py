@@ -156,6 +156,7 @@ class WebhookSaid:
 
     webhook_id: str  # the same whenever it is sent again
     external_id: str | None = None
+    tag: str = ""  # of ours, where the vendor repeats it
 
 
 Answer = Accepted | Running | Finished | Failed

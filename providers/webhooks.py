@@ -98,7 +98,7 @@ def _store(slug: str, said: WebhookSaid, tag: str) -> None:
         event, is_new = WebhookEvent.objects.get_or_create(
             provider=provider,
             webhook_id=said.webhook_id[:200],
-            defaults={"external_id": (said.external_id or "")[:200], "tag": tag[:40]},
+            defaults={"external_id": (said.external_id or "")[:200], "tag": (tag or said.tag)[:40]},
         )
         if is_new and (event.external_id or event.tag):
             webhook_arrived.send(sender=WebhookEvent, event=event)

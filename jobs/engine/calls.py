@@ -168,11 +168,18 @@ def _check(ticket: Ticket, now: datetime) -> None:
 def find(ticket: Ticket, stopping: threading.Event) -> Answer:
     """Asks the vendor for the job that carries our tag: an accepted id, or "" when there is none.
 
-    Where nothing carries it: for all jobs that look like it, made when it may have been sent.
+    Where nothing carries it: for all jobs that look like it, made when it may have been sent. Where there is nothing to
+    look in: for the one that a webhook named.
     """
 
     def work(adapter: Adapter) -> dict[str, Any]:
-        found = {"accepted_id": adapter.find(ticket.request.tag) or ""} if adapter.tagged else _alike(adapter, ticket)
+        if ticket.external_id and adapter.recovery_of(ticket.request.capability) is Recovery.BLIND:
+            adapter.poll(ticket.external_id)  # raises where there is no such job
+            found: dict[str, Any] = {"accepted_id": ticket.external_id}
+        elif adapter.tagged:
+            found = {"accepted_id": adapter.find(ticket.request.tag) or ""}
+        else:
+            found = _alike(adapter, ticket)
         failpoint("after_find")
         return found
 

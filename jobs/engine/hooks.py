@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.dispatch import receiver
 
+from jobs.advance import advance
 from jobs.models import Attempt, Step
-from jobs.states import State
+from jobs.states import Reason, State
 from providers import callbacks, registry
 from providers.models import Lane, WebhookEvent
 from providers.signals import webhook_arrived
+
+from .rows import move
 
 if TYPE_CHECKING:
     from .calls import Answer
@@ -23,19 +28,47 @@ KEPT = timedelta(days=7)  # so long a webhook that comes again is known
 
 @receiver(webhook_arrived)
 def make_due(event: WebhookEvent, **kwargs: Any) -> None:
-    """Of a job that is not under way, or not known, nothing changes."""
-    about = Q(tag=event.tag) if event.tag else Q(external_id=event.external_id)
-    attempt = Attempt.objects.filter(about, provider=event.provider_id, ended_at=None).only("step", "lane").first()
+    """Nothing changes where the job is not under way, or not known. About a lost answer the vendor is asked at once."""
+    named = [Q(**{name: value}) for name in ("tag", "external_id") if (value := getattr(event, name))]
+    attempts = Attempt.objects.filter(reduce(or_, named), provider=event.provider_id)
+    attempt = attempts.filter(ended_at=None).only("step", "lane").first()
     if attempt is None:
+        _look_again(event)
         return
-    due = Step.objects.filter(pk=attempt.step_id, state=State.RUNNING, not_before__gt=event.received_at)
+    asked = (State.RUNNING, State.UNKNOWN)
+    due = Step.objects.filter(pk=attempt.step_id, state__in=asked, not_before__gt=event.received_at)
     due.update(not_before=event.received_at)
     Lane.objects.filter(pk=attempt.lane_id, hooks_missed__gt=0).update(hooks_missed=0)
+
+
+def _look_again(event: WebhookEvent) -> None:
+    """A lost answer waits for a person, and now the vendor names its job: that can be asked about."""
+    if not (event.tag and event.external_id):
+        return
+    lost = Attempt.objects.filter(tag=event.tag, provider=event.provider_id, outcome=Attempt.Outcome.UNKNOWN)
+    attempt = lost.select_related("step").first()
+    if attempt is None or Attempt.objects.filter(step=attempt.step_id, no__gt=attempt.no).exists():
+        return
+    waiting = Step.objects.filter(pk=attempt.step_id, state=State.ATTENTION, reason=Reason.DECISION)
+    if move(waiting, frm=State.ATTENTION, to=State.UNKNOWN, reason="", message="", not_before=event.received_at):
+        Attempt.objects.filter(pk=attempt.pk).update(ended_at=None)
+        advance([attempt.step.video_id], event.received_at)
 
 
 def is_expected(slug: str) -> bool:
     adapter = registry.all_adapters().get(slug)
     return adapter is not None and callbacks.expected(adapter)
+
+
+def called_for(attempt: Attempt) -> bool:
+    """A webhook came by its tag: there is such a job, whatever a listing shows."""
+    return WebhookEvent.objects.filter(provider=attempt.provider_id, tag=attempt.tag).exists()
+
+
+def job_named(attempt: Attempt) -> str:
+    """The job that a webhook names by the attempt's tag; "" where none does."""
+    events = WebhookEvent.objects.filter(provider=attempt.provider_id, tag=attempt.tag).exclude(external_id="")
+    return events.order_by("pk").values_list("external_id", flat=True).first() or ""
 
 
 def came_before(answers: Sequence[Answer]) -> set[int]:

@@ -19,7 +19,7 @@ from providers import registry
 from providers.exceptions import Rejected
 from providers.types import Capability, Recovery
 
-from . import alike, books, polling
+from . import alike, books, hooks, polling
 from .calls import Answer
 from .failpoints import failpoint
 from .meters import recount, units_of
@@ -51,12 +51,12 @@ def settle_found(answers: Sequence[Answer], now: datetime) -> None:
             _refused(step, attempt, answer.error, now)
         elif answer.error is not None or answer.failed is not None or answer.running:
             _ask_again(step, attempt, now)
-        elif not registry.get(answer.ticket.slug).tagged and not is_keyed(answer.ticket):
-            _share_out(step, attempt, answer, now)
         elif answer.accepted_id or answer.files or answer.links:
             adopt(step, attempt, answer.accepted_id, now)
             if answer.files or answer.links:
                 settle_polls([answer], now)
+        elif not registry.get(answer.ticket.slug).tagged and not is_keyed(answer.ticket):
+            _share_out(step, attempt, answer, now)
         else:
             _absent(step, attempt, now)
 
@@ -126,6 +126,9 @@ def adopt(step: Step, attempt: Attempt, external_id: str, now: datetime) -> None
 
 
 def _absent(step: Step, attempt: Attempt, now: datetime) -> None:
+    if hooks.called_for(attempt):
+        _ask_again(step, attempt, now)
+        return
     seen = int(attempt.units.get("listings_without", 0)) + 1
     update_each(Attempt, ("units",), [({"listings_without": seen}, attempt.pk)])
     failpoint("mid_absent")

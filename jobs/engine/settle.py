@@ -369,7 +369,7 @@ def lose_answer(batch: Settlement, step: Step, attempt: Attempt, error: Any, *, 
     """
     crashed = {} if crash_count is None else {"crash_count": crash_count}
     recovery = recovery_of(attempt)
-    blind = recovery is Recovery.BLIND
+    blind = recovery is Recovery.BLIND and not hooks.job_named(attempt)
     batch.attempt(
         attempt,
         outcome=Outcome.UNKNOWN,

@@ -15,6 +15,7 @@ from jobs.transactions import atomically, forgettably
 from providers import registry
 from providers.models import Lane
 
+from . import hooks
 from .poll_plan import STEP_SHARE
 from .polling import is_too_old
 from .requests import Ticket, request_of
@@ -71,7 +72,10 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
     """Lost answers to look for now. They are put off by a little while a thread asks, so that nobody else does."""
     steps = list(_due(slugs, State.UNKNOWN, now)[:most])
     _put_off(steps, State.UNKNOWN, now)
-    return _tickets(steps, now)
+    latest = _latest_attempts(steps)
+    for step in steps:
+        latest[step.pk].external_id = hooks.job_named(latest[step.pk])
+    return [_ticket(step, latest[step.pk], now) for step in steps]
 
 
 @forgettably

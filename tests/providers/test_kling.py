@@ -411,7 +411,7 @@ def test_webhooks_of_every_change_are_signed_and_only_the_last_is_asked_after(ve
         place.wait_for(2)
         now = datetime.now(UTC).timestamp()
         said = [Kling.read_webhook(headers, body, [secret], now) for headers, body in place.got]
-    assert [webhook.external_id for webhook in said] == [None, job]
+    assert [(webhook.external_id, webhook.tag) for webhook in said] == [(None, ""), (job, clip.tag)]
     assert len({webhook.webhook_id for webhook in said}) == 2
 
 

@@ -161,7 +161,8 @@ class Kling(Adapter):
         webhook_id = webhook_signatures.standard(headers, body, secrets, now)
         task = Said(cls.label, json.loads(body))
         is_over = tasks.word_of(task) in tasks.OVER
-        return WebhookSaid(webhook_id=webhook_id, external_id=tasks.id_of(task) if is_over else None)
+        job = tasks.id_of(task) if is_over else None
+        return WebhookSaid(webhook_id=webhook_id, external_id=job, tag=tasks.tag_of(task) if is_over else "")
 
     def account(self) -> str:
         """The resource packs of the last half year; the figures lag behind by twelve hours."""
