@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -51,6 +52,34 @@ def test_what_happened_cannot_be_changed(boss, model):
 @pytest.mark.parametrize("model", [Provider, Lane, Quota, Price, Profile])
 def test_what_operators_change_is_changed_in_the_list(model):
     assert admin.site._registry[model].list_editable
+
+
+def test_the_list_of_providers_says_when_a_call_or_a_try_worked_last(boss):
+    batch = a_batch("Bread")
+    studio = Provider.objects.get(slug="studio")
+    for day, outcome in ((1, "accepted"), (2, "accepted"), (3, "unknown")):
+        at = datetime(2025, 3, day, 12, tzinfo=UTC)
+        step = batch.steps.get()
+        Attempt.objects.create(
+            step=step, no=day, provider=studio, lane=step.lane, capability="script", tag=str(day), request_hash="",
+            request={}, price=Price.objects.first(), sent_at=at, send_deadline=at, ended_at=at, outcome=outcome,
+        )  # fmt: skip
+    listing = reverse("admin:providers_provider_changelist")
+    assert "02 Mar 2025" in boss.get(listing).content.decode()
+    assert "02 Mar 2025" in boss.get(reverse("admin:providers_provider_change", args=[studio.pk])).content.decode()
+    Provider.objects.filter(pk=studio.pk).update(worked_at=datetime(2025, 4, 5, 12, tzinfo=UTC))
+    assert "05 Apr 2025" in boss.get(listing).content.decode()
+
+
+def test_its_queries_do_not_grow_with_the_providers(boss):
+    counts = []
+    for more in (2, 9):
+        for n in range(more):
+            Provider.objects.create(slug=f"p{more}-{n}", label=f"P{more}-{n}")
+        with CaptureQueriesContext(connection) as seen:
+            assert boss.get(reverse("admin:providers_provider_changelist")).status_code == 200
+        counts.append(len(seen))
+    assert counts[0] == counts[1]
 
 
 def test_a_quota_is_added_and_said_in_words(boss):
