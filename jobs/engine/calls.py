@@ -305,9 +305,21 @@ def _whole(adapter: Adapter, request: Request, output: Output, store: Callable[.
     elif not output.quarters:
         yield store(adapter, output, reshape=lambda content: _shaped(content, request))
     else:
-        grid = store(adapter, output)
-        for part in _quarters(Path(settings.MEDIA_ROOT, grid.name).read_bytes(), request):
-            yield store(adapter, Output(content=part, media_type=grid.media_type))
+        yield from _quartered(adapter, request, output, store)
+
+
+def _quartered(adapter: Adapter, request: Request, output: Output, store: Callable[..., Stored]) -> Iterator[Stored]:
+    """The grid itself never comes into the store: its first quarter is stored in its place."""
+    parts: list[bytes] = []
+
+    def cut(content: bytes) -> bytes:
+        parts.extend(_quarters(content, request))
+        return parts[0]
+
+    first = store(adapter, output, reshape=cut)
+    yield first
+    for part in parts[1:]:
+        yield store(adapter, Output(content=part, media_type=first.media_type))
 
 
 def _shaped(content: bytes, request: Request) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -15,8 +16,10 @@ from jobs.models import Asset, Attempt, Step
 from jobs.pipeline import canonical
 from jobs.settings_types import BatchSettings
 from jobs.states import Stage, State, Verdict
+from providers import downloads
+from providers.base import Adapter
 from providers.models import Offer, Price
-from providers.types import Capability, Request
+from providers.types import Capability, Output, Request
 from qc.types import Examined, Result, Status
 from tests.factories import a_batch
 
@@ -188,6 +191,56 @@ def test_a_picture_of_too_many_pixels_stays_as_it_came():
     Image.new("1", (9000, 9000)).save(buffer, "PNG")
     request = Request(capability=Capability.IMAGE, offer="x", prompt="", width=1280, height=720)
     assert calls._shaped(buffer.getvalue(), request) is None
+
+
+def a_grid() -> Output:
+    grid, buffer = Image.new("RGB", (64, 36)), io.BytesIO()
+    for number, colour in enumerate(("red", "lime", "blue", "white")):
+        grid.paste(colour, (number % 2 * 32, number // 2 * 18, number % 2 * 32 + 32, number // 2 * 18 + 18))
+    grid.save(buffer, "PNG")
+    return Output(content=buffer.getvalue(), media_type="image/png", quarters=True)
+
+
+@pytest.fixture
+def media(tmp_path, settings):
+    settings.MEDIA_ROOT, settings.MIN_FREE_BYTES = tmp_path / "media", 0
+    settings.MEDIA_ROOT.mkdir()
+    return settings.MEDIA_ROOT
+
+
+def stored(output: Output, store=calls._store) -> list[calls.Stored]:
+    request = Request(capability=Capability.IMAGE, offer="x", prompt="", width=32, height=18)
+    return list(calls._whole(Adapter(workdir=Path("nowhere")), request, output, store))
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*") if path.is_file())
+
+
+def test_of_a_grid_its_quarters_are_stored_and_nothing_else(media):
+    files = stored(a_grid())
+    colours = [Image.open(media / file.name).getpixel((16, 9)) for file in files]
+    assert colours == [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
+    assert names_in(media) == sorted(file.name for file in files)
+
+
+def test_a_grid_that_was_broken_off_leaves_nothing_that_the_next_try_does_not_make(media):
+    def breaks_off(adapter, output, **more):
+        if output is not grid:
+            raise downloads.DownloadError("The disk went away.")
+        return calls._store(adapter, output, **more)
+
+    grid = a_grid()
+    with pytest.raises(downloads.DownloadError):
+        stored(grid, breaks_off)
+    (left,) = names_in(media)
+    assert left in [file.name for file in stored(grid)]
+
+
+def test_a_grid_that_cannot_be_read_stays_as_it_came(media):
+    broken = Output(content=a_grid().content[:60], media_type="image/png", quarters=True)
+    (file,) = stored(broken)
+    assert (media / file.name).read_bytes() == broken.content
 
 
 def test_what_was_promised_at_the_start_counts_where_the_end_says_nothing_of_it():
