@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django import forms
 
 from jobs.offers import choices_for
-from jobs.routing import wishes
+from jobs.routing import Chosen, wishes
 from jobs.settings_types import BatchSettings
 from jobs.states import Stage
 
@@ -47,13 +47,14 @@ def fields_for(settings: BatchSettings, today: date) -> Iterator[tuple[str, form
             )
 
 
-def offers_of(values: Mapping[str, Any]) -> dict[str, list[int]]:
-    """As BatchSettings.offers has it."""
-    found: dict[str, list[int]] = {}
+def offers_of(values: Mapping[str, Any], before: Chosen) -> dict[str, int | Sequence[int]]:
+    """As BatchSettings.offers has it. What was chosen for stages that the form does not show stays."""
+    found = dict(before)
     for name, _, stages in ROWS:
         wished = [values.get(f"{name}_{place}") for place in PLACES]
         chosen = list(dict.fromkeys(wish for wish in wished if wish is not None))
         for key in ["clip:hero"] if name == "clip_hero" else [stage.value for stage in stages]:
+            found.pop(key, None)
             if chosen:
                 found[key] = chosen
     return found

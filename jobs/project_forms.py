@@ -112,8 +112,9 @@ class ProjectForm(forms.ModelForm[Project]):
         project = super().save(commit=False)
         project.slug = slugify(project.name)[:100]
         # What else stands in there, e.g. the sample's planted flaws, stays.
+        before = project.defaults.get("offers", {})
         own = {name: self.cleaned_data[name] for name in DEFAULT_NAMES}
-        project.defaults = {**project.defaults, **own, "offers": offers_of(self.cleaned_data)}
+        project.defaults = {**project.defaults, **own, "offers": offers_of(self.cleaned_data, before)}
         if project.profile_id is None:
             project.profile = Profile.objects.order_by("pk").first() or Profile.objects.create(name="default")
         if commit:

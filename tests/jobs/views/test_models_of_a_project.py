@@ -53,6 +53,15 @@ def test_choices_are_kept_in_their_order_and_shown_again(boss, project, runway):
     assert form["clip_hero_first"].value() == runway["gen4.5"]
 
 
+def test_what_is_chosen_for_a_stage_that_the_form_does_not_show_stays(boss, project, runway):
+    mine, one = {"render": 7, "image:hero": [8, 9]}, runway["gen4.5"]
+    project.defaults = {**project.defaults, "offers": {**mine, "clip": [one], "clip:hero": [one]}}
+    project.save()
+    boss.post(reverse("project_edit", args=[project.pk]), values(project, clip_first=runway["gen4_turbo"]))
+    offers = Project.objects.get().batch_settings().offers
+    assert offers == {**mine, "clip": [runway["gen4_turbo"]]}  # what the form showed and was emptied is gone
+
+
 def test_the_same_model_twice_counts_once(boss, project, runway):
     chosen = {"clip_first": runway["gen4.5"], "clip_second": runway["gen4.5"]}
     boss.post(reverse("project_edit", args=[project.pk]), values(project, **chosen))
