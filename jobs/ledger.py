@@ -52,7 +52,7 @@ class Charge(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What happens to the money of one attempt; an orphan may have neither attempt nor batch."""
+    """What happens to the money of one attempt; an orphan or a trial has neither attempt nor batch."""
 
     kind: Kind
     attempt: Charged

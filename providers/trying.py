@@ -15,9 +15,10 @@ from PIL import Image
 
 from . import credentials, registry, wire
 from .base import Adapter
-from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
+from .exceptions import CallError, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from .models import Offer, Price, Provider, price_for
 from .pricing import cost
+from .signals import provider_tried
 from .types import Accepted, Answer, Capability, Failed, Finished, InputFile, Request, Running
 
 CHEAPEST_FIRST = (Capability.MODERATION, Capability.SCRIPT, Capability.VOICEOVER, Capability.IMAGE, Capability.CLIP)
@@ -49,8 +50,10 @@ class Trial:
     provider: str
     offer: str
     ok: bool = False
-    said: str = ""  # how it ended, in a sentence
+    said: str = "It was broken off."  # how it ended, in a sentence
     micro: int | None = None  # what it cost; None where that is not known
+    booked_micro: int = 0  # what stands in the ledger for it: where it is not known, the most that it may have cost
+    job: str = ""  # the vendor's name of it
     limits: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     took_s: float = 0.0
@@ -71,24 +74,33 @@ def try_provider(
     with tempfile.TemporaryDirectory() as folder:
         request = _request(chosen, adapter_type, Path(folder))
         adapter = _made(adapter_type, Path(folder))
-        trial, began = Trial(provider=adapter_type.label, offer=chosen.name), time.monotonic()
+        trial, began, is_sent = Trial(provider=adapter_type.label, offer=chosen.name), time.monotonic(), True
+        prices = Price.objects.valid(timezone.now()).filter(provider=chosen.provider_id)
+        price = price_for(prices, chosen.capability, chosen.pk)
         tell(f"Asking {adapter_type.label} for the smallest {chosen.capability} by {chosen.name} …")
         try:
             answer: Answer = adapter.submit(request)
             trial.limits = _limits(adapter)
             while isinstance(answer, Accepted | Running):
                 if isinstance(answer, Accepted):
-                    job = answer.external_id
-                    tell(f"Accepted as {job}; waiting for the result …")
+                    trial.job = answer.external_id
+                    tell(f"Accepted as {trial.job}; waiting for the result …")
                 elif time.monotonic() > began + MOST_S:
-                    raise NotSent(f"The job {job} still runs after {MOST_S / 60:.0f} minutes; it was left to itself.")
+                    minutes = f"{MOST_S / 60:.0f} minutes"
+                    raise NotSent(f"The job {trial.job} still runs after {minutes}; it was left to itself.")
                 sleep(max(poll_s, adapter.least_poll_s if poll_s == POLL_S else poll_s))
-                answer = adapter.poll(job)
-            _ended(trial, chosen, answer)
+                answer = adapter.poll(trial.job)
+            _ended(trial, price, answer)
         except CallError as error:
+            is_sent = bool(trial.job) or isinstance(error, Unknown)
             trial.said = f"{error.message} {remedy_of(error)}"
-        trial.took_s = time.monotonic() - began
-    _remember(slug, trial, timezone.now())
+        finally:  # also when somebody breaks it off
+            trial.took_s = time.monotonic() - began
+            _remember(slug, trial, timezone.now())
+            if is_sent and not adapter.local:
+                most = cost(price, adapter.most_units(request)) if price else 0
+                trial.booked_micro = most if trial.micro is None else trial.micro
+                provider_tried.send(sender=Provider, provider=chosen.provider, trial=trial)
     return trial
 
 
@@ -170,9 +182,9 @@ def _request(offer: Offer, adapter: type[Adapter], folder: Path) -> Request:
     )
 
 
-def _ended(trial: Trial, offer: Offer, answer: Finished | Failed) -> None:
-    prices = Price.objects.valid(timezone.now()).filter(provider=offer.provider_id)
-    price = price_for(prices, offer.capability, offer.pk)
+def _ended(trial: Trial, price: Price | None, answer: Finished | Failed) -> None:
+    if isinstance(answer, Finished):
+        trial.job = trial.job or answer.external_id
     is_billed = isinstance(answer, Finished) or answer.billed
     known = price is not None and (price.unit == "calls" or price.unit in answer.units or not is_billed)
     if price is not None and known:

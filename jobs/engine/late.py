@@ -135,7 +135,8 @@ def book_orphan(
     provider: Provider, external_id: str, micro: int, now: datetime, *, attempt: Attempt | None = None
 ) -> bool:
     """A job that no step waits for is booked and told, once. False when it stands in the ledger already."""
-    known = LedgerEntry.objects.filter(provider=provider, kind=LedgerEntry.Kind.ORPHAN, external_id=external_id)
+    of_no_step = (LedgerEntry.Kind.ORPHAN, LedgerEntry.Kind.TRIAL)
+    known = LedgerEntry.objects.filter(provider=provider, kind__in=of_no_step, external_id=external_id)
     if known.exists():
         return False
     said = f"was concluded to be {attempt.get_outcome_display().lower()}" if attempt else "belongs to no order of ours"

@@ -111,6 +111,7 @@ class LedgerEntry(models.Model):
         RESOLVE = "resolve", "Resolved"
         OVERRUN = "overrun", "Above the maximum price"
         ORPHAN = "orphan", "A job that no step waits for"
+        TRIAL = "trial", "A call to try a provider"
         ADJUST = "adjust", "Adjusted by a person"
 
     kind = models.CharField(max_length=8, choices=Kind)
@@ -123,7 +124,7 @@ class LedgerEntry(models.Model):
     spent_micro = models.BigIntegerField(default=0)
     at = models.DateTimeField(default=timezone.now)
     note = models.CharField(max_length=300, blank=True)
-    external_id = models.CharField(max_length=200, blank=True, default="", db_default="")  # of an orphan, there
+    external_id = models.CharField(max_length=200, blank=True, default="", db_default="")  # of an orphan, a trial
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
 
     class Meta:
@@ -146,7 +147,9 @@ class LedgerEntry(models.Model):
                 name="at_risk_once_an_attempt",
             ),
             models.UniqueConstraint(
-                fields=["provider", "external_id"], condition=Q(kind="orphan"), name="orphan_booked_once"
+                fields=["provider", "external_id"],
+                condition=Q(kind__in=["orphan", "trial"]) & ~Q(external_id=""),
+                name="job_of_no_step_booked_once",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["at"], name="ledger_by_day")]

@@ -39,4 +39,6 @@ class Command(BaseCommand):
             self.stdout.write(f"  limits: {limit}")
         if trial.offer:
             cost = "not known from here" if trial.micro is None else f"${trial.micro / 10**6:.4f}"
+            if trial.micro is None and trial.booked_micro:
+                cost += f" (${trial.booked_micro / 10**6:.4f} are booked, the most it may be)"
             self.stdout.write(f"  cost:   {cost}, in {trial.took_s:.0f} s")
