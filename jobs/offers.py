@@ -45,6 +45,7 @@ def concerns(settings: BatchSettings, today: date) -> Concerns:
                 (found.warned if is_told else found.refused).append(sentence)
             elif offer and offer.retires_on and offer.retires_on <= today + SOON:
                 found.warned.append(f"{offer} is switched off on {_day(offer.retires_on)}.{_instead(offer)}")
+    found.warned += _ending(settings.voice, today)
     return found
 
 
@@ -52,6 +53,16 @@ def check_launch(settings: BatchSettings, today: date) -> None:
     """Raises LaunchRefused."""
     if sentences := concerns(settings, today).refused:
         raise LaunchRefused(sentences)
+
+
+def _ending(voice: str, today: date) -> Iterator[str]:
+    """A voice that its vendor takes away, as far as that is known: nothing is refused for it."""
+    for adapter in registry.all_adapters().values():
+        day = adapter.voices_end.get(voice)
+        if day and day <= today + SOON:
+            labels = (label for spec in adapter.offers for _, name, label in spec.voices if name == voice)
+            ends = f"{'ends' if day >= today else 'ended'} on {_day(day)}"
+            yield f"The voice {next(labels, voice)} of {adapter.label} {ends}, it is said. Choose another."
 
 
 def trouble_with(offer: Offer, today: date) -> str:

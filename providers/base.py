@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from json import loads
 from math import ceil
 from pathlib import Path
@@ -79,6 +79,7 @@ class Adapter:
     key_env: ClassVar[str] = ""  # the environment variable with the key; "" when none is needed
     capabilities: ClassVar[frozenset[Capability]]
     offers: ClassVar[tuple[OfferSpec, ...]] = ()  # rows are made of them once; an admin's edits stay
+    voices_end: ClassVar[Mapping[str, date]] = {}  # voices whose last day the vendor has told: a batch is warned
     recovery: ClassVar[Mapping[Capability, Recovery]] = {}  # what is missing here is BLIND
     deadline_s: ClassVar[Mapping[Capability, float]] = {}  # the longest that submit may take; else 60 s
     calls_back: ClassVar[bool] = False  # sends webhooks: to request.callback_url, or to where its console says

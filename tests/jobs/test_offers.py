@@ -47,6 +47,29 @@ def test_a_dying_model_is_warned_about(runway):
     assert found.warned == ["Gen-4 Turbo (Runway) is switched off on 6 January 2027."]
 
 
+GEORGE, RACHEL = "JBFqnCBsd6RMkjVDRZzb", "21m00Tcm4TlvDq8ikWAM"
+
+
+@pytest.mark.parametrize(
+    ("day", "words"),
+    [
+        (date(2026, 10, 1), None),
+        (TODAY, "ends on 31 December 2026"),
+        (date(2026, 12, 31), "ends on 31 December 2026"),
+        (date(2027, 1, 1), "ended on 31 December 2026"),
+    ],
+)
+def test_a_voice_that_ends_is_warned_about(day, words):
+    found = concerns(BatchSettings(voice=GEORGE), day)
+    said = [f"The voice George of ElevenLabs {words}, it is said. Choose another."] if words else []
+    assert (found.refused, found.warned) == ([], said)
+
+
+@pytest.mark.parametrize("voice", [RACHEL, "", "slt"])
+def test_a_voice_that_stays_is_fine(voice):
+    assert concerns(BatchSettings(voice=voice), date(2027, 1, 1)).warned == []
+
+
 def test_one_that_lasts_is_fine(runway):
     found = concerns(with_clips_by(runway["gen4_turbo"]), TODAY)
     assert (found.refused, found.warned) == ([], [])

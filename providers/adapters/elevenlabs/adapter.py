@@ -27,7 +27,7 @@ from ...types import (
     VendorLimit,
 )
 from . import errors
-from .offers import DIRECTED, NAMES_A_LANGUAGE, OFFERS, credits_for, voice_of
+from .offers import DIRECTED, NAMES_A_LANGUAGE, OFFERS, VOICES_END, credits_for, voice_of
 from .words import captions
 
 USUAL_FORMAT = "mp3_44100_128"
@@ -45,6 +45,7 @@ class ElevenLabs(Adapter):
     key_env = "ELEVENLABS_API_KEY"
     capabilities = frozenset({Capability.VOICEOVER})
     offers = OFFERS
+    voices_end = VOICES_END
     recovery: ClassVar = {Capability.VOICEOVER: Recovery.LISTABLE}
     tagged = False
     deadline_s: ClassVar = {Capability.VOICEOVER: 240.0}  # as long as its own client waits

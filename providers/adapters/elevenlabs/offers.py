@@ -6,6 +6,8 @@ reseller: https://wavespeed.ai/blog/audio-and-voice-models/eleven-v4-api-guide/
 
 from __future__ import annotations
 
+from datetime import date
+
 from ...offer_spec import OfferSpec
 from ...types import Capability, Request
 
@@ -22,6 +24,7 @@ VOICES = {
     "FGY2WhTYpPnrIDTdsKH5": "Laura",
 }
 USUAL_VOICE = next(iter(VOICES))
+VOICES_END = {voice: date(2026, 12, 31) for voice in VOICES if voice != USUAL_VOICE}
 LANGUAGES = ("en", "de", "es", "fr", "it", "nl", "pl", "pt", "tr", "ja", "ko")
 
 # A letter of these is half a credit, of all others one. Nobody says what v4 Turbo takes: not less than it may is set
