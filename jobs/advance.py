@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q
+from django.db.models import Count, Max, Q
 
 from jobs.models import Asset, Batch, Scene, Step, Video
 from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due, over
@@ -16,6 +16,7 @@ from jobs.states import OPEN, USABLE, Reason, Stage, State
 from jobs.strategies import NOTHING_OWED, gate_of, has_gates, open_gate, rank_of
 from jobs.transactions import atomically
 from providers.models import Lane, Offer
+from providers.repeats import repeats
 
 AT_ONCE = 200  # videos in one go
 NO_PROVIDER = "No enabled provider"
@@ -156,6 +157,13 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
         open_steps[step.video_id][step.scene_id, step.stage] = OpenStep(
             id=step.pk, wanted=step.wanted, state=step.state, reason=step.reason, message=step.message
         )
+    made: dict[int, dict[tuple[Slot, str], int]] = defaultdict(dict)
+    repeated = [scene.id for of in scenes.values() for scene in of if repeats(scene.visual_prompt)[1] > 1]
+    if repeated:
+        done = steps.filter(state=State.DONE, stage=Stage.IMAGE, scene__in=repeated)
+        counted = done.values_list("video", "scene", "stage", "wanted").annotate(n=Count("pk")).order_by()
+        for video_id, scene_id, stage, wanted, n in counted:
+            made[video_id][(scene_id, stage), wanted] = n
     facts = {}
     for video in videos:
         settings = video.effective_settings()
@@ -170,6 +178,7 @@ def _gather(videos: Sequence[Video], market: _Market) -> dict[int, VideoFacts]:
             shelf=shelf[video.pk],
             open_steps=open_steps[video.pk],
             rounds=rounds[video.pk],
+            made=made[video.pk],
             clip_lengths=market.lengths(settings, hero=False),
             hero_lengths=market.lengths(settings, hero=True),
             script_released=video.script_released_at is not None,

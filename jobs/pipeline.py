@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from providers.repeats import repeats
+
 from .settings_types import BatchSettings
 from .states import USABLE, Reason, Stage, State, Verdict
 from .strategies import NOTHING_OWED, gate_of
@@ -67,6 +69,9 @@ class VideoFacts:
         default_factory=dict
     )  # usable older ones, by what they stand for
     rounds: Mapping[Slot, int] = field(default_factory=dict)  # the highest so far
+    made: Mapping[tuple[Slot, str], int] = field(
+        default_factory=dict
+    )  # steps that are done, by what they were for; of slots whose prompt has a --repeat
     clip_lengths: tuple[int, ...] = ()  # that the clip offer sells, ascending; () = any
     hero_lengths: tuple[int, ...] = ()  # … and that of hero scenes
     script_released: bool = False
@@ -166,13 +171,16 @@ class _Walk:
 
     def scene(self, scene: SceneFacts) -> AssetFacts | None:
         voice = self.slot(scene, Stage.VOICEOVER, self.voiceover(scene))
-        image = self.slot(scene, Stage.IMAGE, self.image(scene))
+        image = self.slot(scene, Stage.IMAGE, self.image(scene), repeat=repeats(scene.visual_prompt)[1])
         if voice and image:
             return self.slot(scene, Stage.CLIP, self.clip(scene, image=image, voice=voice))
         return None
 
-    def slot(self, scene: SceneFacts | None, stage: Stage, want: Want) -> AssetFacts | None:
-        """The usable asset of this slot; when there is none, the plan says what is done about it."""
+    def slot(self, scene: SceneFacts | None, stage: Stage, want: Want, *, repeat: int = 1) -> AssetFacts | None:
+        """The usable asset of this slot; when there is none, the plan says what is done about it.
+
+        With `repeat` so many steps make one, one after the other, and there is none before the last of them is done.
+        """
         want = {"stage": stage.value, **want}
         wanted, slot = fingerprint(want), (scene.id if scene else None, stage.value)
         asset, step = self.facts.assets.get(slot), self.facts.open_steps.get(slot)
@@ -181,7 +189,9 @@ class _Walk:
         if older and (asset is None or asset.stands_for != wanted):
             self.plan.revive.append((slot, older.id))
             asset = older
-        if asset and asset.stands_for == wanted:
+        # Where none was made for it, a person chose what stands there, and nothing is bought beside it.
+        goes_on = asset is not None and asset.verdict in USABLE and 0 < self.facts.made.get((slot, wanted), 0) < repeat
+        if asset and asset.stands_for == wanted and not goes_on:
             if step:
                 self.let_go(step)
             self.taken[slot] = asset
@@ -242,7 +252,7 @@ class _Walk:
         }
 
     def text_moderation(self) -> Want:
-        texts = [self.facts.title, *(f"{s.narration}\n{s.visual_prompt}" for s in self.facts.scenes)]
+        texts = [self.facts.title, *(f"{s.narration}\n{picture_of(s)}" for s in self.facts.scenes)]
         return {"prompt": "\n".join(texts).strip(), "language": self.settings.language}
 
     def voiceover(self, scene: SceneFacts) -> Want:
@@ -260,10 +270,10 @@ class _Walk:
         s = self.settings
         width, height = s.size
         return {
-            "prompt": ". ".join(part for part in (scene.visual_prompt.rstrip(". "), s.style) if part),
+            "prompt": ". ".join(part for part in (picture_of(scene).rstrip(". "), s.style) if part),
             "width": width,
             "height": height,
-            "seed": seed_from(s.seed, self.facts.topic, scene.visual_prompt),
+            "seed": seed_from(s.seed, self.facts.topic, picture_of(scene)),
             **({"takes": s.takes} if s.takes > 1 else {}),
             **self._flaw(Stage.IMAGE, scene),
         }
@@ -272,7 +282,7 @@ class _Walk:
         width, height = self.settings.size
         lengths = self.facts.hero_lengths if scene.hero else self.facts.clip_lengths
         return {
-            "prompt": scene.visual_prompt,
+            "prompt": picture_of(scene),
             "width": width,
             "height": height,
             "fps": self.settings.fps,
@@ -311,6 +321,11 @@ class _Walk:
     def _flaw(self, stage: Stage, scene: SceneFacts) -> Want:
         flaw = self.settings.flaws.get(f"{self.facts.position}:{stage.value}:{scene.position}")
         return {"flaw": flaw} if flaw else {}
+
+
+def picture_of(scene: SceneFacts) -> str:
+    """The prompt as it is sent: how often it is made is no part of it, so that another number makes nothing anew."""
+    return repeats(scene.visual_prompt)[0]
 
 
 def length_for(seconds: float, lengths: tuple[int, ...]) -> float:

@@ -18,16 +18,15 @@ from ..base import Adapter
 from ..exceptions import RateLimited, Rejected, Unknown
 from ..offer_spec import OfferSpec
 from ..pictures import ratio
+from ..repeats import repeats
 from ..types import Accepted, Capability, Failed, Finished, Output, Recovery, Request, Running
 
 NOBODY = "https://midjourney-gateway.invalid"  # there is no address that all could use: an admin names one
 PICTURES = 4  # of a grid
-MOST_REPEATS = 40  # of the largest plans: https://docs.midjourney.com, as quoted in 2026-11
 LATEST = 100  # tasks that one kind of gateway lists at most; the other lists all
 LISTED_MS = 2 * 3600 * 1000.0  # what the list has to reach back for, to show that a job is not there
 QUEUE_FULL_PAUSE_S = 45.0
 NO_ACCOUNT_PAUSE_S = 300.0
-REPEAT = re.compile(r"(?:--|[—–])(?:repeat|r)(?![a-z])(?:\s*(\d+)\b)?", re.IGNORECASE)
 PARAMETER = re.compile(r"(?<!\S)--([a-z]+)", re.IGNORECASE)
 VERSION = re.compile(r"(v|niji) ?(\d+(?:\.\d+)?)")
 TITLE = re.compile(r"\[([^\]]+)\]")
@@ -134,19 +133,13 @@ class Midjourney(Adapter):
 # -- prompts -----------------------------------------------------------------------------------------
 
 
-def repeats(prompt: str) -> tuple[str, int]:
-    """(the prompt without --repeat, how many jobs it asks for: 1 to 40).
-
-    It is never sent: a gateway matches one job with one grid, and loses the others, which are paid for.
-    """
-    asked = [int(number[:4]) for number in REPEAT.findall(prompt) if number]
-    return " ".join(REPEAT.sub(" ", prompt).split()), min(MOST_REPEATS, max([1, *asked]))
-
-
 def prompt_of(request: Request, flags: Mapping[str, Any]) -> str:
-    """With Midjourney's parameters at its end, as they must be; those that it has itself stay as they are."""
+    """With Midjourney's parameters at its end, as they must be; those that it has itself stay as they are.
+
+    `--repeat` is never sent: a gateway matches one job with one grid, and loses the others, which are paid for.
+    """
     text = " ".join([request.prompt, *(f"{name} {value}".strip() for name, value in flags.items())])
-    text, _ = repeats(text)
+    text = " ".join(repeats(text)[0].split())
     if "{" in text or "}" in text:
         raise Rejected("Midjourney makes a job of every choice in {…}: write one prompt for each instead.")
     given = {name.lower() for name in PARAMETER.findall(text)}

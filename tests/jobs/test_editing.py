@@ -41,6 +41,20 @@ def test_a_new_prompt_makes_image_clip_and_render(done):
     assert seen == [("image", 1), ("clip", 1), ("render", None)]
 
 
+def test_repeat_at_a_prompt_adds_images_to_choose_from_and_makes_nothing_anew(done):
+    it, image, clip = scene(done, 1), done.current("image", 1), done.current("clip", 1)
+    editing.edit_scene(it, NOW, narration=it.narration, visual_prompt=f"{it.visual_prompt} --repeat 3")
+    seen = []
+    while due := done.due():
+        seen += due
+        done.step()
+    assert seen == [("image", 1), ("image", 1)]
+    assert (done.current("image", 1), done.current("clip", 1)) == (image, clip)
+    assert Asset.objects.filter(kind="image", scene=it, stands_for=image.stands_for).count() == 3
+    done.video.refresh_from_db()
+    assert done.video.state == Video.State.DONE
+
+
 def test_an_edit_that_changes_nothing_makes_nothing(done):
     it = scene(done, 1)
     assert not editing.edit_scene(it, NOW, narration=f" {it.narration} ", visual_prompt=it.visual_prompt)

@@ -183,6 +183,57 @@ def test_what_was_edited_back_is_found_on_the_shelf_and_not_bought_again():
     assert plan.finished
 
 
+def images_of_scene_1(world):
+    """How many are made before the clip is due."""
+    count = 0
+    while ("clip", 1) not in world.stages():
+        for spec in world.due().new:
+            world.make(spec)
+            key = ((spec.scene_id, spec.stage), spec.wanted)
+            world.change(made={**world.facts.made, key: world.facts.made.get(key, 0) + 1})
+            count += (spec.scene_id, spec.stage) == (1, "image")
+    return count
+
+
+@pytest.mark.parametrize(("said", "count"), [("", 1), (" --repeat 1", 1), (" --repeat 3", 3), (" --r 99", 40)])
+def test_a_prompt_with_repeat_is_made_so_often_before_the_clip_is_due(said, count):
+    world = World()
+    world.finish()
+    world.edit(1, visual_prompt=f"A view{said}")
+    assert images_of_scene_1(world) == count
+
+
+def test_repeat_is_no_part_of_what_is_wanted_so_that_more_of_it_only_adds():
+    plain, repeated = World(), World()
+    for world in (plain, repeated):
+        world.finish()
+        world.edit(1, visual_prompt="A view --repeat 2" if world is repeated else "A view")
+        world.finish()
+    assert plain.due().wanted[1, "image"] == repeated.due().wanted[1, "image"]
+
+
+def test_what_a_person_chose_for_a_prompt_with_repeat_is_left_alone():
+    world = World()
+    world.finish()
+    world.finish()
+    world.edit(1, visual_prompt="A view 1 --repeat 3")  # none was made for it as it stands: it was put there
+    assert world.due().new and ("image", 1) not in world.stages()
+
+
+@pytest.mark.parametrize("state", [State.READY, State.RUNNING, State.CHECKING])
+def test_a_repeat_that_is_under_way_is_awaited_and_one_too_many_is_dropped(state):
+    world = World()
+    world.finish()
+    world.edit(1, visual_prompt="A view 1 --repeat 2")
+    world.finish()
+    wanted = world.due().wanted[1, "image"]
+    world.open((1, "image"), state, wanted=wanted)
+    world.change(made={((1, "image"), wanted): 1})
+    assert (world.due().stale, ("clip", 1) in world.stages()) == ([], False)
+    world.edit(1, visual_prompt="A view 1")
+    assert (world.due().stale, ("clip", 1) in world.stages()) == ([7] if state == State.READY else [], True)
+
+
 def test_a_step_that_is_open_is_not_asked_for_twice():
     world = World()
     wanted = world.due().new[0].wanted

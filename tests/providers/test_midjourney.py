@@ -11,7 +11,7 @@ import requests
 from PIL import Image
 
 from providers import webhooks
-from providers.adapters.midjourney import Midjourney, prompt_of, repeats
+from providers.adapters.midjourney import Midjourney, prompt_of
 from providers.exceptions import RateLimited, Rejected, Unauthorised, Unknown
 from providers.pictures import shaped
 from providers.types import Accepted, Capability, Failed, Finished, Request, Running
@@ -282,30 +282,6 @@ def test_choices_in_braces_are_refused_before_sending(vendors, gateway, picture,
     with pytest.raises(Rejected, match="every choice"):
         gateway.submit(replace(picture, prompt=prompt))
     assert vendors.books("midjourney")["requests"] == []
-
-
-@pytest.mark.parametrize(
-    ("prompt", "without", "times"),
-    [
-        ("a lake", "a lake", 1),
-        ("a lake --repeat 4", "a lake", 4),
-        ("a lake --r 10 --ar 16:9", "a lake --ar 16:9", 10),
-        ("a lake --repeat 40", "a lake", 40),
-        ("a lake --repeat 41", "a lake", 40),
-        ("a lake --repeat 99999999999999999999", "a lake", 40),
-        ("a lake --repeat 0", "a lake", 1),
-        ("a lake --repeat", "a lake", 1),
-        ("a lake --R 3", "a lake", 3),
-        ("a lake --repeat4", "a lake", 4),
-        ("a lake —repeat 5", "a lake", 5),
-        ("a lake --r 3 --repeat 2", "a lake", 3),
-        ("a lake --raw --relax", "a lake --raw --relax", 1),
-        ("a lake — really calm", "a lake — really calm", 1),
-        ("", "", 1),
-    ],
-)
-def test_repeats_are_taken_out_of_a_prompt_and_counted(prompt, without, times):
-    assert repeats(prompt) == (without, times)
 
 
 def test_repeats_never_reach_the_gateway(vendors, gateway, picture):
