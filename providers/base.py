@@ -238,7 +238,7 @@ class Adapter:
         url = self.address(path)
         until = monotonic() + timeout_s
         try:
-            with wire.announced(session, url, self.on_wire if paid else _nothing):
+            with wire.announced(session, url, self.on_wire if paid else _nothing, until=until):
                 response = wire.exchange(session, method, url, (CONNECT_TIMEOUT_S, timeout_s), headers, **kwargs)
             content = self._without_key(self._content(response, until))
             answer = HttpAnswer(response.status_code, response.headers, content)

@@ -6,11 +6,13 @@ hands in it. So the announcement comes from the connection itself, right before 
 
 from __future__ import annotations
 
+import io
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPResponse
 from time import monotonic
 from typing import Any
 
@@ -23,6 +25,43 @@ _thread = threading.local()
 Leaving = Callable[[], Callable[[float], None] | None]
 TICK_MS = 4  # by which the kernel counts
 LAST_DATA_SENT = 44  # where it stands in struct tcp_info of Linux
+
+
+class _Bounded(io.RawIOBase):
+    """What is read of a socket, at the latest until a moment: a timeout of its own begins anew with every byte."""
+
+    def __init__(self, raw: Any, sock: Any, until: float) -> None:
+        self._raw, self._sock, self.until = raw, sock, until
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.until:
+            left_s = self.until - monotonic()
+            if left_s <= 0:
+                raise TimeoutError("the headers did not come to an end")
+            self._sock.settimeout(left_s)
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    """Its headers have to be there in time; whoever reads the body looks at the clock itself."""
+
+    def __init__(self, sock: Any, *args: Any, **more: Any) -> None:
+        super().__init__(sock, *args, **more)
+        until: float = getattr(_thread, "until", 0.0)
+        self._bounded = _Bounded(self.fp.detach(), sock, until)
+        self.fp = io.BufferedReader(self._bounded)
+
+    def begin(self) -> None:
+        super().begin()
+        self._bounded.until = 0.0
 
 
 class _Announcing:
@@ -72,11 +111,15 @@ def _left_ago_s(sock: Any) -> float:
 
 
 class _Connection(_Announcing, HTTPConnection):
+    response_class = _Response
+
     def connect(self) -> None:
         HTTPConnection.connect(self)
 
 
 class _SecureConnection(_Announcing, HTTPSConnection):
+    response_class = _Response
+
     def connect(self) -> None:
         HTTPSConnection.connect(self)
 
@@ -124,19 +167,21 @@ def delay_s() -> float:
 
 
 @contextmanager
-def announced(by: requests.Session, url: str, leaving: Leaving) -> Iterator[None]:
+def announced(by: requests.Session, url: str, leaving: Leaving, *, until: float = 0.0) -> Iterator[None]:
     """What is sent inside calls `leaving` right before its first byte; what that raises, nothing is sent then.
 
-    What `leaving` returns, if anything, is called when the last byte has left, with the seconds since then.
+    What `leaving` returns, if anything, is called when the last byte has left, with the seconds since then. The headers
+    of the answer have to be there at `until`, by the monotonic clock; 0.0: whenever.
     """
     if not isinstance(by.get_adapter(url), _Adapter):
         leaving()
         yield
         return
-    _thread.leaving = leaving
+    _thread.leaving, _thread.until = leaving, until
     try:
         yield
         if _thread.leaving is not None:  # answered by something that stands before the connection, as in tests
             leaving()
     finally:
         _thread.leaving = _thread.gone = None
+        _thread.until = 0.0

@@ -2,14 +2,14 @@
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Scripted:
-    def __init__(self, answer, hold):
+    def __init__(self, answer, hold, drip_s):
         self.asked = []
         self.released = threading.Event()
-        self._answer, self._hold = answer, hold
+        self._answer, self._hold, self._drip_s = answer, hold, drip_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -24,9 +24,19 @@ class Scripted:
                 return
             with connection:
                 self.asked.append(connection.recv(65536))
-                connection.sendall(self._answer)
+                with suppress(OSError):  # whoever asked is gone
+                    self._send(connection)
                 if self._hold:
                     self.released.wait(10)
+
+    def _send(self, connection):
+        if not self._drip_s:
+            connection.sendall(self._answer)
+            return
+        for byte in self._answer:
+            connection.sendall(bytes([byte]))
+            if self.released.wait(self._drip_s):
+                return
 
     def close(self):
         self.released.set()
@@ -43,8 +53,9 @@ def answer(body, *, status="200 OK", length=None, headers=()):
 
 
 @contextmanager
-def serving(sent, *, hold=False):
-    server = Scripted(sent, hold)
+def serving(sent, *, hold=False, drip_s=0.0):
+    """`drip_s`: byte by byte, so long apart."""
+    server = Scripted(sent, hold, drip_s)
     try:
         yield server
     finally:

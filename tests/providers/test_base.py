@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -11,6 +12,7 @@ from requests.exceptions import ChunkedEncodingError, ConnectionError, ConnectTi
 from providers.base import Adapter, retry_after
 from providers.exceptions import NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
 from providers.types import Capability, Recovery
+from tests.providers import scripted_server
 
 URL = "https://vendor.example"
 
@@ -30,6 +32,15 @@ def wire():
 @pytest.fixture
 def vendor(tmp_path, wire):
     return Vendor(workdir=tmp_path, key="k", on_wire=lambda: wire.append(1))
+
+
+def test_headers_that_drip_end_with_the_deadline_of_the_call(tmp_path):
+    long = scripted_server.answer(b"{}", length=2, headers=["X-Slow: " + "z" * 200])
+    with scripted_server.serving(long, drip_s=0.05) as server:
+        began = time.monotonic()
+        with pytest.raises(Unknown, match="did not answer in time"):
+            Vendor(workdir=tmp_path, base_url=server.url).call("POST", "/make", json={}, paid=True, timeout_s=0.3)
+        assert time.monotonic() - began < 3
 
 
 def order(vendor):

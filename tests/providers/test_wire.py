@@ -56,6 +56,28 @@ def test_a_connection_that_the_vendor_closed_meanwhile_is_not_written_to():
         assert sum(b"POST" in asked for asked in vendor.asked) == 1
 
 
+def test_headers_that_drip_end_when_they_have_to_be_there():
+    long = answer(b"{}", length=2, headers=["X-Slow: " + "z" * 200])
+    with serving(long, drip_s=0.05) as vendor, wire.session() as session:
+        began = time.monotonic()
+        until = began + 0.3
+        with pytest.raises(requests.ReadTimeout), wire.announced(session, vendor.url, lambda: None, until=until):
+            session.get(vendor.url, timeout=5)
+        assert 0.3 <= time.monotonic() - began < 3
+
+
+def test_the_moment_for_the_headers_of_one_call_is_none_for_the_next():
+    with serving(OK) as vendor, wire.session() as session:
+        with wire.announced(session, vendor.url, lambda: None, until=time.monotonic() + 5):
+            assert session.get(vendor.url, timeout=5).content == b"{}"
+        with (
+            wire.announced(session, vendor.url, lambda: None, until=time.monotonic() - 1),
+            pytest.raises(requests.ReadTimeout),
+        ):
+            session.get(vendor.url, timeout=5)
+        assert session.get(vendor.url, timeout=5).content == b"{}"
+
+
 def test_a_session_of_somebody_else_is_announced_before_it_sends():
     with serving(OK) as vendor, requests.Session() as session:
         moments = []
