@@ -104,7 +104,8 @@ def encoder(out: Path, *, frame: tuple[int, int]) -> list[str]:
     return [
         "ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y",
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{frame[0]}x{frame[1]}", "-r", str(FPS), "-i", "pipe:0",
-        "-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-threads", "2", "-pix_fmt", "yuv420p",
+        "-an", "-c:v", "libx264", "-preset", "veryfast", "-subq", "1", "-crf", "20", "-threads", "2",
+        "-pix_fmt", "yuv420p",
         "-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv",
         "-movflags", "+faststart", "-f", "mp4", f"file:{out}",
     ]  # fmt: skip
