@@ -222,12 +222,12 @@ class QuotaAdmin(admin.ModelAdmin[Quota]):
 
 @admin.register(Price)
 class PriceAdmin(admin.ModelAdmin[Price]):
-    list_display = ("provider", "offer", "in_words", "micro", "per", "unit", "valid_from")
+    list_display = ("provider", "offer", "in_words", "bulk", "micro", "per", "unit", "valid_from")
     list_display_links = ("in_words",)
     list_editable: ClassVar[tuple[str, ...]] = ("micro", "per", "unit")
-    list_filter = ("provider", "capability")
+    list_filter = ("provider", "capability", "bulk")
     list_select_related = ("provider", "offer__provider")
-    fields = ("provider", "capability", "offer", "micro", "per", "unit", "beside", "valid_from")
+    fields = ("provider", "capability", "offer", "bulk", "micro", "per", "unit", "beside", "valid_from")
 
     @admin.display(description="means")
     def in_words(self, price: Price) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from json import loads
@@ -19,6 +19,7 @@ from .offer_spec import OfferSpec
 from .pricing import most_units
 from .types import (
     Accepted,
+    Bulk,
     Capability,
     Failed,
     Finished,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5.0
 MOST_BYTES = 64 * 2**20  # of an answer; ten pictures in base64 are 30 MB
 BLOCK_BYTES = 2**16
+
+LineOutcome = Finished | Failed | CallError  # what became of one request of a bulk job
 
 
 def _nothing() -> None:
@@ -99,6 +102,9 @@ class Adapter:
     public_inputs: ClassVar[bool] = False  # files go along as addresses that the vendor fetches: InputFile.url is set
     off_because: ClassVar[str] = ""  # why it is off until an admin turns it on: a notice for them; "": it is on
     own_servers: ClassVar[bool] = False  # a server of one's own at another address needs no key
+    bulk_capabilities: ClassVar[frozenset[Capability]] = frozenset()  # sold in bulk, too, by the methods `bulk_…`
+    bulk_lines: ClassVar[int] = 0  # so many requests a bulk job takes
+    bulk_window_s: ClassVar[float] = 86_400.0  # after it the vendor works on none of them any more
     needs_key: ClassVar[bool] = True  # remote, and still usable without a key, where False: servers of one's own
 
     def __init__(
@@ -155,6 +161,43 @@ class Adapter:
 
     def cancel(self, external_id: str) -> None:
         """End a remote job where the vendor can; raises when it cannot."""
+        raise NotImplementedError
+
+    # -- bulk jobs: only of an adapter with `bulk_capabilities` ----------------------------------
+
+    @classmethod
+    def bulk_takes(cls, request: Request) -> bool:
+        """Whether this one may be a line; what may not is made at once, at the full price."""
+        return request.capability in cls.bulk_capabilities
+
+    def bulk_write(self, requests: Sequence[Request]) -> bytes:
+        """The file of so many lines, each named by its tag: all of one capability and offer. Pure."""
+        raise NotImplementedError
+
+    def bulk_upload(self, content: bytes, tag: str) -> str:
+        """The vendor's id of the file. Costs nothing, and may be done again."""
+        raise NotImplementedError
+
+    def bulk_create(self, file_id: str, capability: Capability, tag: str) -> Bulk:
+        """What costs money: one request, as `submit`. A lost answer is found again by the tag."""
+        raise NotImplementedError
+
+    def bulk_poll(self, external_id: str) -> Bulk:
+        raise NotImplementedError
+
+    def bulk_find(self, tag: str, since: datetime) -> Bulk | None:
+        """The newest with our tag, made since then; None when the listing shows none."""
+        raise NotImplementedError
+
+    def bulk_cancel(self, external_id: str) -> Bulk:
+        """What was answered until then is billed, and can be read."""
+        raise NotImplementedError
+
+    def bulk_read(self, bulk: Bulk, requests: Mapping[str, Request]) -> Iterator[tuple[str, LineOutcome]]:
+        """Of one that is over: what became of each request, by its tag, once each and one at a time.
+
+        NotSent: it was not worked on and costs nothing. Unknown: nothing speaks of it, or nothing that can be read.
+        """
         raise NotImplementedError
 
     def account(self) -> str:

@@ -143,6 +143,9 @@ class Selected(FromCatalogue):
 class Lane(Selected):
     """Where steps queue. What it has learned about its vendor is kept here, too."""
 
+    bulk = models.BooleanField(  # for steps that go out as lines of bulk jobs (jobs/engine/bulk.py), not as calls
+        default=False, db_default=False, editable=False
+    )
     max_in_flight = models.PositiveIntegerField(
         null=True, blank=True, help_text="Calls and remote jobs at once. More gives throughput, not lower latency."
     )
@@ -181,15 +184,18 @@ class Lane(Selected):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["provider", "capability"], condition=Q(offer=None), name="lane_once_without_offer"
+                fields=["provider", "capability", "bulk"], condition=Q(offer=None), name="lane_once_without_offer"
             ),
             models.UniqueConstraint(
-                fields=["provider", "capability", "offer"], condition=~Q(offer=None), name="lane_once_with_offer"
+                fields=["provider", "capability", "offer", "bulk"],
+                condition=~Q(offer=None),
+                name="lane_once_with_offer",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} · {self.capability}" + (f" · {self.offer.name}" if self.offer else "")
+        offer, bulk = f" · {self.offer.name}" if self.offer else "", " · in bulk" if self.bulk else ""
+        return f"{self.provider} · {self.capability}{offer}{bulk}"
 
     @property
     def has_cap(self) -> bool:
@@ -333,6 +339,12 @@ class Price(Selected):
         blank=True,
         help_text='Other units of the same call, for as many: {"output_tokens": 500000}. Empty: nothing else.',
     )
+    bulk = models.BooleanField(
+        "in bulk",
+        default=False,
+        db_default=False,
+        help_text="Of a call that goes out as a line of a bulk job: back within a day, for less.",
+    )
     valid_from = models.DateTimeField(default=timezone.now)
 
     objects = PriceQuerySet.as_manager()
@@ -344,7 +356,7 @@ class Price(Selected):
         ]
 
     def __str__(self) -> str:
-        return f"{self.micro} micro per {self.per} {self.unit}"
+        return f"{self.micro} micro per {self.per} {self.unit}" + (" in bulk" if self.bulk else "")
 
     def clean(self) -> None:
         super().clean()
@@ -376,7 +388,7 @@ class WebhookEvent(models.Model):
         return f"{self.provider} · {self.webhook_id}"
 
 
-def price_for(prices: Iterable[Price], capability: str, offer_id: int | None) -> Price | None:
+def price_for(prices: Iterable[Price], capability: str, offer_id: int | None, *, bulk: bool = False) -> Price | None:
     """The price of an offer: the most specific one, the newest of those. None means: no call."""
-    fitting = [price for price in prices if price.matches(capability, offer_id)]
+    fitting = [price for price in prices if price.bulk is bulk and price.matches(capability, offer_id)]
     return max(fitting, key=lambda p: (p.offer_id is not None, bool(p.capability), p.valid_from, p.pk), default=None)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from . import catalogue, registry
 from .base import Adapter
-from .catalogue import Catalogue, OfferEntry
+from .catalogue import Catalogue, OfferEntry, PriceEntry
 from .models import Lane, Offer, Price, Provider, Quota
 from .offer_spec import OfferSpec
 
@@ -121,7 +121,9 @@ class _Sync:
         return rows
 
     def _lanes(self, offers: Mapping[tuple[str, str], Offer]) -> None:
-        rows = {(lane.capability, lane.offer_id): lane for lane in Lane.objects.filter(provider=self.provider)}
+        self._bulk_lanes()
+        mine = Lane.objects.filter(provider=self.provider, bulk=False)
+        rows = {(lane.capability, lane.offer_id): lane for lane in mine}
         caps: dict[tuple[str, str], int | None] = {(kind.value, ""): None for kind in self.adapter.capabilities}
         if self.sold:
             caps |= {(entry.capability, entry.offer): entry.max_in_flight for entry in self.sold.lanes}
@@ -140,6 +142,12 @@ class _Sync:
                 lane = Lane(provider=self.provider, capability=capability, offer=offer, catalogue=values)
                 lane.queues_ahead = self.adapter.queues_ahead
                 self._make(lane, values)
+
+    def _bulk_lanes(self) -> None:
+        for capability in sorted(kind.value for kind in self.adapter.bulk_capabilities):
+            kind: dict[str, Any] = {"capability": capability, "bulk": True}
+            if self._is_first(f"lane {capability} in bulk") and not self.provider.lane_set.filter(**kind).exists():
+                self._make(Lane(provider=self.provider, **kind), {})
 
     def _quotas(self, offers: Mapping[tuple[str, str], Offer]) -> None:
         for entry in self.sold.quotas if self.sold else ():
@@ -164,24 +172,25 @@ class _Sync:
         for entry in self.sold.offers if self.sold else ():
             offer = offers.get((entry.capability, entry.name))
             if entry.price and offer:
-                price = entry.price
-                values = {"unit": price.unit, "micro": price.micro, "per": price.per, "beside": dict(price.beside)}
-                self._price(entry.capability, offer, values)
+                self._price(entry.capability, offer, _price_values(entry.price))
+                in_bulk = self.sold.in_bulk(entry.price) if self.sold else None
+                if in_bulk and entry.capability in self.adapter.bulk_capabilities:
+                    self._price(entry.capability, offer, _price_values(in_bulk), bulk=True)
 
-    def _price(self, capability: str, offer: Offer | None, values: dict[str, Any]) -> None:
-        same = Price.objects.filter(provider=self.provider, capability=capability, offer=offer)
-        latest = same.order_by("-valid_from", "-pk").first()
-        is_first = self._is_first(f"price {capability} {offer.name if offer else ''}")
+    def _price(self, capability: str, offer: Offer | None, values: dict[str, Any], *, bulk: bool = False) -> None:
+        kind: dict[str, Any] = {"provider": self.provider, "capability": capability, "offer": offer, "bulk": bulk}
+        latest = Price.objects.filter(**kind).order_by("-valid_from", "-pk").first()
+        is_first = self._is_first(f"price {capability} {offer.name if offer else ''}{' in bulk' if bulk else ''}")
         if latest is None:
             if is_first:
-                price = Price(provider=self.provider, capability=capability, offer=offer, catalogue=values)
+                price = Price(catalogue=values, **kind)
                 self._make(price, {**values, "valid_from": self.now})
             return
         ours = {name: getattr(latest, name) for name in values}
         if ours == values:
             return
         if ours == latest.catalogue:
-            price = Price(provider=self.provider, capability=capability, offer=offer, catalogue=values)
+            price = Price(catalogue=values, **kind)
             self._make(price, {**values, "valid_from": self.now}, told=self.result.changed)
             return
         for name in (name for name in values if ours[name] != values[name]):
@@ -248,6 +257,10 @@ def _offer_values(spec: OfferSpec | None, entry: OfferEntry | None) -> dict[str,
         if entry.label or not spec:
             values["label"] = entry.label or entry.name
     return values
+
+
+def _price_values(price: PriceEntry) -> dict[str, Any]:
+    return {"unit": price.unit, "micro": price.micro, "per": price.per, "beside": dict(price.beside)}
 
 
 def _stored(values: Mapping[str, Any]) -> dict[str, Any]:

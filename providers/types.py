@@ -150,6 +150,30 @@ class RemoteJob:
     capability: Capability | None = None
 
 
+class BulkState(StrEnum):
+    RUNNING = "running"  # or waiting, or being cancelled
+    OVER = "over"  # each line says how it ended
+    FAILED = "failed"  # not one line was worked on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """A bulk job as its vendor tells of it: many requests in one, for less, within a day."""
+
+    external_id: str
+    state: BulkState
+    tag: str = ""
+    word: str = ""  # the vendor's
+    unknown_status: str = ""
+    created_at: datetime
+    input_file: str = ""
+    files: tuple[str, ...] = ()  # of what came out: output, then errors, as far as there are any
+    lines: int = 0  # 0 also until it is validated
+    done: int = 0
+    problem: str = ""  # why it failed, with the line
+    queue_full: bool = False  # it failed because too much is waiting there: a smaller one may be taken
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSaid:
     """`external_id` is None where it is about no job that is over: nothing has to be asked then."""

@@ -3,6 +3,7 @@
     checked = 2026-09-15                 # when its sources were read
     sources = ["https://…"]
     max_in_flight = 2                    # calls and jobs at once, over all lanes; optional
+    bulk_share = 0.5                     # of its price, for a call that goes out in bulk; optional
     [[lanes]]  capability, offer = "", max_in_flight
     [[quotas]] capability = "", offer = "", unit, amount, window_s, strict = false
     [[offers]] capability, name, label, retires_on, successor, price = {unit, micro, per = 1, beside = {}}
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -69,12 +70,17 @@ class Catalogue:
     checked: date
     sources: tuple[str, ...] = ()
     max_in_flight: int | None = None
+    bulk_share: float | None = None
     lanes: tuple[LaneEntry, ...] = ()
     quotas: tuple[QuotaEntry, ...] = ()
     offers: tuple[OfferEntry, ...] = ()
 
     def offer(self, capability: str, name: str) -> OfferEntry | None:
         return next((offer for offer in self.offers if (offer.capability, offer.name) == (capability, name)), None)
+
+    def in_bulk(self, price: PriceEntry) -> PriceEntry | None:
+        """The same amounts for more units, so that nothing is rounded; None where it is not known."""
+        return replace(price, per=round(price.per / self.bulk_share)) if self.bulk_share else None
 
 
 @cache
@@ -94,6 +100,7 @@ def read(name: str, text: str) -> Catalogue:
         checked=_typed(name, said.get("checked"), date, "checked"),
         sources=tuple(said.get("sources", ())),
         max_in_flight=said.get("max_in_flight"),
+        bulk_share=said.get("bulk_share"),
         lanes=tuple(_entry(name, LaneEntry, one) for one in said.get("lanes", ())),
         quotas=tuple(_entry(name, QuotaEntry, one) for one in said.get("quotas", ())),
         offers=tuple(_offer(name, one) for one in said.get("offers", ())),
@@ -130,6 +137,8 @@ def _typed(name: str, value: Any, kind: type[Kind], word: str) -> Kind:
 
 def _check(name: str, catalogue: Catalogue) -> None:
     """What a typing error would make of it: unknown words, amounts that make no sense, successors that do not exist."""
+    if catalogue.bulk_share is not None and not 0 < catalogue.bulk_share <= 1:
+        raise CatalogueError(f"{name}: “bulk_share” is a share of the price, as 0.5.")
     names = {(offer.capability, offer.name) for offer in catalogue.offers}
     if len(names) < len(catalogue.offers):
         raise CatalogueError(f"{name} names an offer twice.")

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from providers import base, catalogue, pricing, registry, wire
 from providers.adapters.openai import bulk, images, text
 from providers.exceptions import HeldBack, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
-from providers.types import Capability, Failed, Finished, InputFile, Request, VendorLimit
+from providers.types import BulkState, Capability, Failed, Finished, InputFile, Request, VendorLimit
 from qc.measure.moderation import read_moderation
 from qc.measure.script import read_script
 from tests.providers import schemas
@@ -508,7 +508,7 @@ def quick(vendor, vendors):
 
 def over(vendor, job):
     until = datetime.now(UTC) + timedelta(seconds=10)
-    while job.state is bulk.State.RUNNING and datetime.now(UTC) < until:
+    while job.state is BulkState.RUNNING and datetime.now(UTC) < until:
         time.sleep(0.01)
         job = bulk.look(vendor, job.external_id)
     return job
@@ -522,7 +522,7 @@ def test_a_bulk_job_answers_every_line_at_half_the_price(quick, vendors, script)
     assert all(isinstance(outcome, Finished) for outcome in outcomes.values())
     bills = vendors.bills("openai")
     for tag, outcome in outcomes.items():
-        assert bills[tag][0]["amount_micro"] == round(pricing.cost(price_of(script), outcome.units) / 2)
+        assert bills[tag][0]["amount_micro"] == -(-pricing.cost(price_of(script), outcome.units) // 2)
 
 
 @pytest.mark.parametrize("kind", ["image", "moderation"])
@@ -600,7 +600,7 @@ def test_a_file_that_cannot_be_used_names_the_line(quick, script):
     content = bulk.written(list(several(script).values())).splitlines(keepends=True)
     content[2] = b'{"custom_id": \n'
     job = over(quick, bulk.create(quick, bulk.upload(quick, b"".join(content), "b"), Capability.SCRIPT, "b"))
-    assert job.state is bulk.State.FAILED
+    assert job.state is BulkState.FAILED
     assert "line 3" in job.problem
     requests = several(script)
     outcomes = dict(bulk.read(quick, job, requests))
@@ -609,7 +609,7 @@ def test_a_file_that_cannot_be_used_names_the_line(quick, script):
 
 def test_too_much_waiting_at_once_fails_the_job_after_it_was_taken(quick, vendors, script):
     vendors.control("openai", next_bulk=["token_limit"])
-    assert over(quick, handed_in(quick, several(script))).state is bulk.State.FAILED
+    assert over(quick, handed_in(quick, several(script))).state is BulkState.FAILED
 
 
 def test_a_lost_answer_is_found_by_its_tag(quick, vendors, script):
@@ -662,7 +662,7 @@ def test_a_word_that_is_new_is_still_running(tmp_path):
     body = {"id": "batch_1", "object": "batch", "status": "percolating", "created_at": 1795000000}
     with playing([{"body": body}]) as recorder:
         job = bulk.look(adapter_at(OpenAI, recorder.url, tmp_path), "batch_1")
-    assert (job.state, job.unknown_status) == (bulk.State.RUNNING, "percolating")
+    assert (job.state, job.unknown_status) == (BulkState.RUNNING, "percolating")
 
 
 LINES = {

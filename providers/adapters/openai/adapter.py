@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from json import loads
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...answers import Said
-from ...base import Adapter, HttpAnswer
+from ...base import Adapter, HttpAnswer, LineOutcome
 from ...exceptions import CallError, Unknown
-from ...types import Capability, Failed, Finished, Recovery, Request
-from . import errors, images, moderation, speech, text
+from ...types import Bulk, Capability, Failed, Finished, Recovery, Request
+from . import bulk, errors, images, moderation, speech, text
 from .offers import OFFERS
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class OpenAI(Adapter):
         Capability.VOICEOVER: (2.0, 30.0),
         Capability.MODERATION: (0.3, 2.0),
     }
+    bulk_capabilities = frozenset({Capability.SCRIPT, Capability.IMAGE})  # moderation, too; but that is free anyway
+    bulk_lines = bulk.MOST_LINES
     where_to_look = "https://platform.openai.com/usage"
 
     def headers(self) -> dict[str, str]:
@@ -100,6 +103,33 @@ class OpenAI(Adapter):
 
     def error_of(self, response: HttpAnswer) -> CallError:
         return errors.named(self.label, response) or super().error_of(response)
+
+    # -- bulk ------------------------------------------------------------------------------------
+
+    @classmethod
+    def bulk_takes(cls, request: Request) -> bool:
+        return super().bulk_takes(request) and not bulk.has_references(request)
+
+    def bulk_write(self, requests: Sequence[Request]) -> bytes:
+        return bulk.written(requests)
+
+    def bulk_upload(self, content: bytes, tag: str) -> str:
+        return bulk.upload(self, content, tag)
+
+    def bulk_create(self, file_id: str, capability: Capability, tag: str) -> Bulk:
+        return bulk.create(self, file_id, capability, tag)
+
+    def bulk_poll(self, external_id: str) -> Bulk:
+        return bulk.look(self, external_id)
+
+    def bulk_find(self, tag: str, since: datetime) -> Bulk | None:
+        return bulk.find(self, tag, since)
+
+    def bulk_cancel(self, external_id: str) -> Bulk:
+        return bulk.cancel(self, external_id)
+
+    def bulk_read(self, found: Bulk, requests: Mapping[str, Request]) -> Iterator[tuple[str, LineOutcome]]:
+        return bulk.read(self, found, requests)
 
     # -- counting --------------------------------------------------------------------------------
 

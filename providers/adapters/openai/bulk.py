@@ -10,16 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from ... import base
 from ...answers import Said
-from ...base import HttpAnswer
+from ...base import HttpAnswer, LineOutcome
 from ...exceptions import CallError, NotSent, Rejected, Unknown
-from ...types import Capability, Failed, Finished, Request
+from ...types import Bulk, BulkState, Capability, Failed, Request
 from . import images, moderation, text
 
 if TYPE_CHECKING:
@@ -30,6 +28,7 @@ TAG = "vidbatch"  # in the metadata
 PAGE = 100
 MOST_PAGES = 50
 UPLOAD_S = 300.0
+QUEUE_FULL = "token_limit_exceeded"  # more tokens would wait there than the account may have waiting
 PATHS = {
     Capability.SCRIPT: "/v1/chat/completions",
     Capability.IMAGE: "/v1/images/generations",
@@ -38,40 +37,16 @@ PATHS = {
 BODIES = {Capability.SCRIPT: text.body, Capability.IMAGE: images.body, Capability.MODERATION: moderation.body}
 READERS = {Capability.SCRIPT: text.read, Capability.IMAGE: images.read, Capability.MODERATION: moderation.read}
 
-Outcome = Finished | Failed | CallError
-
-
-class State(StrEnum):
-    RUNNING = "running"  # or waiting, or being cancelled
-    OVER = "over"  # each line says how it ended
-    FAILED = "failed"  # not one line was worked on
-
-
 STATES = {
-    "validating": State.RUNNING,
-    "in_progress": State.RUNNING,
-    "finalizing": State.RUNNING,
-    "cancelling": State.RUNNING,
-    "completed": State.OVER,
-    "expired": State.OVER,
-    "cancelled": State.OVER,
-    "failed": State.FAILED,
+    "validating": BulkState.RUNNING,
+    "in_progress": BulkState.RUNNING,
+    "finalizing": BulkState.RUNNING,
+    "cancelling": BulkState.RUNNING,
+    "completed": BulkState.OVER,
+    "expired": BulkState.OVER,
+    "cancelled": BulkState.OVER,
+    "failed": BulkState.FAILED,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bulk:
-    external_id: str
-    state: State
-    tag: str = ""
-    word: str = ""  # the vendor's
-    unknown_status: str = ""
-    created_at: datetime
-    input_file: str = ""
-    files: tuple[str, ...] = ()  # of what came out: output, then errors, as far as there are any
-    lines: int = 0  # 0 also until it is validated
-    done: int = 0
-    problem: str = ""  # why it failed, with the line
 
 
 # -- what goes in ----------------------------------------------------------------------------------
@@ -85,7 +60,7 @@ def written(requests: Sequence[Request]) -> bytes:
     (capability, _), tags = next(iter(kinds)), {request.tag for request in requests}
     if capability not in PATHS:
         raise Rejected(f"OpenAI sells no {capability} in bulk.")
-    if any(file.role == "reference" for request in requests for file in request.inputs):
+    if any(map(has_references, requests)):
         raise Rejected("OpenAI takes no reference pictures in bulk.")
     if "" in tags or len(tags) < len(requests):
         raise Rejected("The lines of a bulk job need tags of their own.")
@@ -95,6 +70,11 @@ def written(requests: Sequence[Request]) -> bytes:
     if len(content) > MOST_BYTES:
         raise Rejected(f"OpenAI takes at most {MOST_BYTES // 10**6} MB, and these are {len(content) // 10**6}.")
     return content
+
+
+def has_references(request: Request) -> bool:
+    """They go to another address, with the files in the body."""
+    return any(file.role == "reference" for file in request.inputs)
 
 
 def _line(request: Request) -> bytes:
@@ -156,7 +136,7 @@ def cancel(adapter: OpenAI, external_id: str) -> Bulk:
 
 def _bulk(said: Said) -> Bulk:
     word = said.text("status")
-    state = STATES.get(word, State.RUNNING)
+    state = STATES.get(word, BulkState.RUNNING)
     files = (said.text(name, default="") for name in ("output_file_id", "error_file_id"))  # "" is as good as none
     return Bulk(
         external_id=said.text("id"),
@@ -169,12 +149,18 @@ def _bulk(said: Said) -> Bulk:
         files=tuple(name for name in files if name),
         lines=said.whole("request_counts", "total", default=0),
         done=said.whole("request_counts", "completed", default=0) + said.whole("request_counts", "failed", default=0),
-        problem=_problem(said) if state is State.FAILED else "",
+        problem=_problem(said) if state is BulkState.FAILED else "",
+        queue_full=state is BulkState.FAILED
+        and any(error.text("code", default="") == QUEUE_FULL for error in _errors(said)),
     )
 
 
+def _errors(said: Said) -> Iterable[Said]:
+    return said.items("errors", "data", optional=True)
+
+
 def _problem(said: Said) -> str:
-    for error in said.items("errors", "data", optional=True):
+    for error in _errors(said):
         line = f" in line {error.whole('line')}" if error.has("line") else ""
         return f"{error.text('message', default=error.text('code', default='it failed'))}{line}"
     return "OpenAI could not use the file."
@@ -183,13 +169,13 @@ def _problem(said: Said) -> str:
 # -- what comes out --------------------------------------------------------------------------------
 
 
-def read(adapter: OpenAI, bulk: Bulk, requests: Mapping[str, Request]) -> Iterator[tuple[str, Outcome]]:
+def read(adapter: OpenAI, bulk: Bulk, requests: Mapping[str, Request]) -> Iterator[tuple[str, LineOutcome]]:
     """What became of each request, by its tag, one at a time: pictures of many are more than memory holds.
 
     NotSent: it was not worked on and costs nothing. Unknown: no line speaks of it, or none that can be read.
     """
     left = set(requests)
-    for file_id in bulk.files if bulk.state is not State.FAILED else ():
+    for file_id in bulk.files if bulk.state is not BulkState.FAILED else ():
         for line in lines(adapter, file_id):
             tag = _tag(line)
             if tag in left:  # one that comes twice counts once
@@ -199,13 +185,13 @@ def read(adapter: OpenAI, bulk: Bulk, requests: Mapping[str, Request]) -> Iterat
         yield tag, _without_line(bulk)
 
 
-def _without_line(bulk: Bulk) -> Outcome:
-    if bulk.state is State.FAILED:
+def _without_line(bulk: Bulk) -> LineOutcome:
+    if bulk.state is BulkState.FAILED:
         return NotSent(f"The bulk job failed: {bulk.problem.rstrip('.')}.")
     return Unknown("OpenAI's files have no line for it.")
 
 
-def outcome(adapter: OpenAI, line: Said, request: Request) -> Outcome:
+def outcome(adapter: OpenAI, line: Said, request: Request) -> LineOutcome:
     """A refusal over HTTP stands inside `response`; beside it only what never came so far."""
     try:
         if not line.has("response", "status_code"):

@@ -151,13 +151,14 @@ def create(protocol: OpenAI, vendors: Vendors, asked: Asked) -> Reply:
     what = {"tag": next(iter(metadata.values()), ""), "told": metadata, "endpoint": said["endpoint"], "file": row["id"]}
     what |= {"trouble": trouble, "model": _model_of(row["content"])}
     reply = bulks.create(vendors, replace(asked, body={"input_file_id": kept["id"], "metadata": what}))
+    made = vendors.books.rows("SELECT * FROM bulks WHERE vendor = ? AND input_file = ?", asked.vendor, kept["id"])
+    for bulk in made:  # also where nobody hears of it
+        _bill(protocol, vendors, bulk)
     if reply.lost:
         return reply
     if reply.status >= 300:
         return protocol.failed(asked, reply.status, "rate limit" if reply.status == 429 else "failed")
-    bulk = vendors.books.bulk(asked.vendor, reply.body["id"])
-    assert bulk is not None
-    _bill(protocol, vendors, bulk)
+    (bulk,) = made
     return Reply(body=told(protocol, vendors, bulk, asked.at))
 
 
@@ -167,7 +168,7 @@ def _bill(protocol: OpenAI, vendors: Vendors, bulk: Row) -> None:
         micro = protocol.bill_micro(
             vendors, job["vendor"], job["kind"], json.loads(job["request"]), words.units_of(job)
         )
-        vendors.books.rows("UPDATE jobs SET billed_micro = ? WHERE id = ?", round(micro / 2), job["id"])
+        vendors.books.rows("UPDATE jobs SET billed_micro = ? WHERE id = ?", -(-micro // 2), job["id"])
 
 
 def _model_of(content: bytes) -> str:
