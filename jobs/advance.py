@@ -20,7 +20,7 @@ from providers.repeats import repeats
 
 AT_ONCE = 200  # videos in one go
 NO_PROVIDER = "No enabled provider"
-LANE_COLUMNS = ("pk", "provider", "capability", "offer")
+LANE_COLUMNS = ("pk", "provider", "capability", "offer", "bulk")
 
 
 def advance(video_ids: Iterable[int], now: datetime, *, not_before: datetime | None = None) -> None:
@@ -77,17 +77,22 @@ class _Market:
         self.known_lengths: dict[int, tuple[int, ...] | None] = {}
         self.offers: list[OfferFacts] = []
         for pk, provider, capability, name, label, lengths, takes in rows:
-            fitting = [
-                (lane_offer is not None, bool(lane_capability), -lane)  # the most specific one
-                for lane, lane_provider, lane_capability, lane_offer in lanes
-                if lane_provider == provider and lane_capability in ("", capability) and lane_offer in (None, pk)
-            ]
+            fitting, in_bulk = (
+                [
+                    (lane_offer is not None, bool(lane_capability), -lane)  # the most specific one
+                    for lane, lane_provider, lane_capability, lane_offer, is_bulk in lanes
+                    if lane_provider == provider and lane_capability in ("", capability) and lane_offer in (None, pk)
+                    if is_bulk is wanted
+                ]
+                for wanted in (False, True)
+            )
             if fitting:
                 self.offers.append(
                     OfferFacts(
                         id=pk,
                         provider_id=provider,
                         lane_id=-max(fitting)[2],
+                        bulk_lane_id=-max(in_bulk)[2] if in_bulk else None,
                         capability=capability,
                         name=name,
                         label=label,
@@ -213,7 +218,7 @@ def _step(video: Video, spec: StepSpec, offer: OfferFacts, settings: BatchSettin
         round=spec.round,
         want=spec.want,
         wanted=spec.wanted,
-        lane_id=offer.lane_id,
+        lane_id=offer.lane_for(spec.stage, settings),
         provider_id=offer.provider_id,
         offer_id=offer.id,
         gate=gate_of(settings, stage=spec.stage, video=video.position),

@@ -49,6 +49,7 @@ def create_batch(
             "strategy": settings.strategy,
             "priority": priority,
             "width": strategies.width_of(settings),
+            "in_bulk": bool(settings.bulk),
             "created_by": by,
             "created_at": now,
         },

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from providers.types import Capability
 
+from .settings_types import BatchSettings
 from .states import Stage
 
 CAPABILITY_OF: dict[str, Capability] = {
@@ -25,11 +26,22 @@ class OfferFacts:
     id: int
     provider_id: int
     lane_id: int
+    bulk_lane_id: int | None = None  # where it is sold in bulk, too
     capability: str
     name: str
     label: str = ""
     lengths: tuple[int, ...] = ()
     takes: int = 1
+
+    def lane_for(self, stage: str, settings: BatchSettings) -> int:
+        if self.bulk_lane_id is not None and is_in_bulk(stage, settings):
+            return self.bulk_lane_id
+        return self.lane_id
+
+
+def is_in_bulk(stage: str, settings: BatchSettings) -> bool:
+    """Where its offer is sold so. One step at a time cannot be: each would wait for a day by itself."""
+    return stage in settings.bulk and settings.strategy != "sequential"
 
 
 Chosen = Mapping[str, int | Sequence[int]]  # stage -> offers, the dearest wish first; "clip:hero" for hero scenes

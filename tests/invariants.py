@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum
 
-from jobs.models import Asset, Attempt, Batch, Budget, Decision, LedgerEntry, Step
+from jobs.models import Asset, Attempt, Batch, Budget, BulkJob, Decision, LedgerEntry, Step
 from jobs.states import OPEN, OWNED, Reason, Stage, State
 
 SUMS = ("reserved_micro", "at_risk_micro", "spent_micro")
@@ -44,7 +44,8 @@ def rows_are_sound(now: datetime) -> Iterator[str]:
     late = now - GRACE
     for step in Step.objects.filter(state__in=OWNED, lease_until__lt=late).exclude(owner=None):
         yield f"I2 step {step.pk} is owned for ever"
-    for step in Step.objects.filter(state=State.CLAIMED, owner=None):
+    waiting = Attempt.objects.filter(bulk__isnull=False, outcome="none", bulk__ended_at=None).values("step")
+    for step in Step.objects.filter(state=State.CLAIMED, owner=None).exclude(pk__in=waiting):
         yield f"I2 step {step.pk} is being sent by nobody"
     for step in Step.objects.exclude(state__in=OWNED).exclude(owner=None):
         yield f"I2 step {step.pk} is {step.state} and still owned"
@@ -63,7 +64,24 @@ def rows_are_sound(now: datetime) -> Iterator[str]:
     for step in Step.objects.filter(state=State.ATTENTION):
         if step.reason not in Reason.values or not step.message:
             yield f"I22 step {step.pk} needs a person and does not say why"
+    yield from bulk_jobs_are_sound(late)
     yield from inputs_came_first()
+
+
+def bulk_jobs_are_sound(late: datetime) -> Iterator[str]:
+    over = BulkJob.State.OVER
+    for job in BulkJob.objects.exclude(state=over).filter(next_at=None):
+        yield f"I2 bulk job {job.pk} is {job.state}, and nobody will look at it"
+    for job in BulkJob.objects.filter(lease_until__lt=late).exclude(owner=None):
+        yield f"I2 bulk job {job.pk} is owned for ever"
+    for job in BulkJob.objects.exclude(external_id="").filter(sent_at=None):
+        yield f"I3 bulk job {job.pk} is at the vendor and was never meant to be sent"
+    for attempt in Attempt.objects.filter(bulk__state=over, outcome="none"):
+        yield f"I6 attempt {attempt.pk} is a line of a bulk job that is over, and has no outcome"
+    for attempt in Attempt.objects.filter(bulk__isnull=False).exclude(step__batch=F("bulk__batch")):
+        yield f"I4 attempt {attempt.pk} is a line of another batch's bulk job"
+    for attempt in Attempt.objects.filter(bulk__isnull=False, price__bulk=False):
+        yield f"I10 attempt {attempt.pk} is a line of a bulk job, at the price of a call"
 
 
 def inputs_came_first() -> Iterator[str]:

@@ -89,7 +89,9 @@ class Desk:
         lanes: list[Lane] = _lanes_of(self.provider.pk)
         for lane in lanes:
             until = max((at for at in (lane.paused_until, lane.broken_until) if at and at > self.now), default=None)
-            if until:
+            if lane.bulk:  # its steps go another way (bulk_claim.py), and take no place
+                self.most[lane.pk] = self.in_flight[lane.pk] = 0
+            elif until:
                 self.result.wait_until(until)
                 self.result.answers_make_room = True
             elif not lane.paused and self._opens(lane, latest.get(lane.pk)):

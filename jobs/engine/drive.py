@@ -26,7 +26,22 @@ from providers import registry
 from providers.media import sandbox
 from providers.models import Provider
 
-from . import asking, calls, checking, fetching, hooks, looks, reconcile, recovery, settle, sweep, taking, worker
+from . import (
+    asking,
+    bulk_settle,
+    calls,
+    checking,
+    fetching,
+    hooks,
+    looks,
+    reconcile,
+    recovery,
+    settle,
+    sweep,
+    taking,
+    worker,
+)
+from .bulk import Bulk
 from .claim import claim
 from .clock import now_utc
 from .failpoints import failpoint
@@ -71,6 +86,7 @@ class Drive:
         self.house = Housekeeping(self.worker, clock)
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
+        self.bulk = Bulk(self.worker, clock, self.pool, self.stopping)
         self.waits = Waits()
         self.alone_retry_at: dict[str, datetime] = {}
         self.claimed_last = ""  # the provider whose turn it was
@@ -187,7 +203,8 @@ class Drive:
         again = self._claim_all(now, min(self.waits.freed, self.pool.idle - self.pool.size // SPARE - 1))
         self.waits.freed = 0
         asked = self._ask(now)
-        return again + asked + self._fetch(now, alone=False) + self._claim_all(now, self.pool.idle) + self._sweep()
+        begun = again + asked + self._fetch(now, alone=False) + self._claim_all(now, self.pool.idle) + self._sweep()
+        return begun + self.bulk.begin(self._my_slugs)
 
     def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
         """While there are none it is enough to look now and then: nobody else may take them up beside others."""
@@ -208,6 +225,7 @@ class Drive:
             batch__paused_at=None,
             batch__cancelled_at=None,
             video__cancelled_at=None,
+            lane__bulk=False,
             gate__lte=F("batch__open_gate"),
         )
         slugs = [
@@ -344,7 +362,7 @@ class Drive:
 
     def _hold(self, found: dict[str, list[Any]]) -> None:
         for kind, values in found.items():
-            if kind == "poll":  # one call, several jobs
+            if kind in ("poll", "lines"):  # one call, several jobs
                 values = list(chain.from_iterable(values))
             self.in_hand.setdefault(kind, []).extend(values)
 
@@ -363,6 +381,8 @@ class Drive:
         ended = [*found.get("call", ()), *(answer for answer in found.get("poll", ()) if not answer.running)]
         for kind, book in (
             ("call", settle.settle_calls),
+            ("lines", bulk_settle.settle_lines),
+            ("bulk", bulk_settle.settle),
             ("poll", settle.settle_polls),
             ("find", reconcile.settle_found),
             ("fetch", fetching.settle_fetches),

@@ -52,6 +52,15 @@ PLACES = frozenset(
         "mid_spilled",
         "mid_recovery",
         "after_recovery",
+        "mid_fill",  # from here on, of bulk jobs
+        "after_fill",
+        "before_upload",
+        "after_upload",
+        "before_create",
+        "after_create",
+        "mid_created",
+        "mid_read",
+        "after_read",
         "before_drain",
         "after_drain",
     }

@@ -51,6 +51,8 @@ class News:
         self._counts.append((attempt, {name: -n for name, n in units_of(attempt).items()}))
 
     def recounted(self, attempt: Attempt, tokens: int, *, is_told: bool) -> None:
+        if not attempt.counts:
+            return
         if attempt.tokens and is_told:
             self.of(attempt).shares.append(tokens / attempt.tokens)
         if tokens != attempt.tokens:

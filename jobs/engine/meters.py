@@ -290,7 +290,9 @@ def _add(provider: Any, capability: Any, hour: Any, *counts_and_offer: Any, name
 
 
 def units_of(attempt: Attempt) -> dict[str, int]:
-    """What an attempt counts for."""
+    """What an attempt counts for; most lines of a bulk job for nothing."""
+    if not attempt.counts:
+        return {}
     return {"requests": 1, **{unit: getattr(attempt, unit) for unit in UNITS}}
 
 

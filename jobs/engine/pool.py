@@ -13,6 +13,7 @@ from typing import Any
 
 GATHER_S = 0.005  # results that come this close together are booked together
 GATHER_STEP_S = 0.001
+ON_THE_WAY = ("wire", "lines")  # news from threads that go on
 
 
 @dataclass(slots=True)
@@ -79,7 +80,7 @@ class Pool:
 
     def _sort(self, result: tuple[str, Any], found: dict[str, list[Any]]) -> None:
         kind, value = result
-        if kind != "wire":
+        if kind not in ON_THE_WAY:
             value, paid = value
             self.busy -= 1
             self.paid -= paid

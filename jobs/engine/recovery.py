@@ -42,7 +42,7 @@ def recover(me: Worker, now: datetime) -> int:
     """
     late.book_spilled(now)
     owners = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("owner", flat=True).distinct())
-    dead = {owner for owner in owners if owner and owner != me.pk and _is_dead(owner)}
+    dead = {owner for owner in owners if owner and owner != me.pk and is_dead(owner)}
     freed = 0
     while True:
         count = _free(dead, now)
@@ -56,7 +56,7 @@ def recover(me: Worker, now: datetime) -> int:
     return freed
 
 
-def _is_dead(owner: uuid.UUID) -> bool:
+def is_dead(owner: uuid.UUID) -> bool:
     """Provably gone: it was here, and its lock is free, or this machine was started anew since."""
     row = Worker.objects.filter(pk=owner).first()
     if row is None:  # it may have been anywhere; only a lock file of its own says that it was here

@@ -134,7 +134,8 @@ class _Market:
 
 
 def _lanes() -> Iterable[Lane]:
-    return Lane.objects.select_related("provider", "offer")
+    """But for those of bulk jobs: what waits there is in no hurry."""
+    return Lane.objects.filter(bulk=False).select_related("provider", "offer")
 
 
 def _is_stopped(lane: Lane, now: datetime) -> bool:

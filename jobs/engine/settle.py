@@ -55,6 +55,8 @@ READ_OF_ATTEMPT = (
     "tokens",
     "characters",
     "units",
+    "bulk_id",
+    "counts",
 )
 
 READ_TO_ASK = ("id", "provider_id", "lane_id", "capability", "sent_at", "on_wire_at")
@@ -451,7 +453,9 @@ def reason_of(error: Rejected) -> Reason:
 
 def recovery_of(attempt: Attempt) -> Recovery:
     adapter = registry.all_adapters().get(attempt.provider.slug)
-    return adapter.recovery_of(Capability(attempt.capability)) if adapter else Recovery.BLIND
+    if adapter is None or attempt.bulk_id is not None:  # a line that nothing speaks of is found in no listing
+        return Recovery.BLIND
+    return adapter.recovery_of(Capability(attempt.capability))
 
 
 @atomically

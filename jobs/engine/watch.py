@@ -59,7 +59,7 @@ def paid_calls() -> int:
     slugs = Provider.objects.values_list("slug", flat=True)
     paid = [slug for slug in slugs if slug in registry.all_adapters() and not registry.get(slug).local]
     elsewhere = Worker.objects.filter(ended_at=None).exclude(host=worker.here()).values("pk")
-    sending = Attempt.objects.filter(outcome=Attempt.Outcome.NONE, step__state=State.CLAIMED)
+    sending = Attempt.objects.filter(outcome=Attempt.Outcome.NONE, step__state=State.CLAIMED, bulk=None)
     return sending.filter(provider__slug__in=paid).exclude(step__owner__in=elsewhere).count()
 
 

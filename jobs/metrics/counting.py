@@ -149,7 +149,8 @@ def _last_over(now: datetime) -> int:
     """The last day that nothing can end in any more: calls that are out may still be written into theirs."""
     last = day_of(now - LAG) - 1
     sending = Step.objects.filter(state=State.CLAIMED).values("pk")
-    first_out = Attempt.objects.filter(step__in=sending, outcome=Outcome.NONE).aggregate(at=Min("sent_at"))["at"]
+    out = Attempt.objects.filter(step__in=sending, outcome=Outcome.NONE, bulk=None)  # a line ends when it is read
+    first_out = out.aggregate(at=Min("sent_at"))["at"]
     return min(last, day_of(first_out) - 1) if first_out else last
 
 

@@ -5,7 +5,7 @@ from .ledger import Budget, LedgerEntry
 from .policy import Chore, RiskPolicy
 from .review import Decision, Review
 from .tally import TalliedDay, Tally
-from .work import COUNTS, Attempt, Notice, Step, Worker
+from .work import COUNTS, Attempt, BulkJob, Notice, Step, Worker
 
 __all__ = [
     "COUNTS",
@@ -13,6 +13,7 @@ __all__ = [
     "Attempt",
     "Batch",
     "Budget",
+    "BulkJob",
     "Chore",
     "Decision",
     "Forecast",

@@ -109,6 +109,7 @@ class Batch(models.Model):
     width = models.PositiveIntegerField(null=True, blank=True)  # steps in flight at most; sequential: 1
     open_gate = models.BigIntegerField(default=0)  # steps with a gate up to this may start
     gate_opens_at = models.DateTimeField(null=True, blank=True)  # … once this moment has come
+    in_bulk = models.BooleanField(default=False, db_default=False)  # its settings say so of a stage: drives look
     token = models.CharField(max_length=64, unique=True)  # one form, one batch
     risk_micro = models.BigIntegerField(null=True, blank=True)  # jobs/risk.py; empty: by the site's policy
     created_by = models.ForeignKey(site.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)

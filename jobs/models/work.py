@@ -70,6 +70,59 @@ class Step(models.Model):
         return f"{self.get_stage_display()} {self.round}"
 
 
+class BulkJob(models.Model):
+    """Many steps of one batch that go to their vendor in one file, for less. Each line of it is an Attempt.
+
+    `fence` and `owner` are as a step's: whoever does the next thing about it holds it for so long.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Being filled"
+        CLOSED = "closed", "To be sent"
+        SENDING = "sending", "Being sent"
+        UNKNOWN = "unknown", "Answer lost"
+        RUNNING = "running", "At the provider"
+        READING = "reading", "Results are read"
+        OVER = "over", "Over"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="bulk_jobs")
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT)
+    lane = models.ForeignKey(Lane, on_delete=models.PROTECT)
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT)
+    capability = models.CharField(max_length=20, choices=CAPABILITIES)
+    tag = models.CharField(max_length=40, unique=True)  # the vendor keeps it: by it a lost answer is found
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    lines = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)  # as the vendor counts
+    input_file = models.CharField(max_length=200, blank=True)  # its name at the vendor: uploaded, not ordered yet
+    external_id = models.CharField(max_length=200, blank=True)
+    word = models.CharField(max_length=50, blank=True)  # the vendor's, for how it stands
+    message = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True)  # the intent
+    ended_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True)  # when something is to be done about it; None: it is over
+    too_much = models.BooleanField(default=False)  # more than the vendor lets wait: the next one is half as large
+    listings_without = models.PositiveSmallIntegerField(default=0)  # that did not show it while its answer was lost
+    owner = models.UUIDField(null=True)  # Worker that does it just now
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["batch", "lane", "offer"], condition=Q(state="open"), name="one_open_bulk_job"
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "external_id"], condition=~Q(external_id=""), name="remote_bulk_job_once"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["next_at"], name="bulk_job_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.lines} × {self.capability} in bulk at {self.provider}"
+
+
 class Attempt(models.Model):
     """One try at a step that may cost money. Written before the call, never rewritten once final."""
 
@@ -106,6 +159,10 @@ class Attempt(models.Model):
     units = models.JSONField(default=dict)
     cost_micro = models.BigIntegerField(default=0)
     ended_at = models.DateTimeField(null=True)  # the place it took is free again
+    bulk = models.ForeignKey(  # of which it is a line
+        BulkJob, on_delete=models.PROTECT, null=True, db_index=False, related_name="attempts"
+    )
+    counts = models.BooleanField(default=True, db_default=True)  # as a request; of a bulk job one line does, for all
 
     class Meta:
         constraints: ClassVar = [
@@ -121,6 +178,7 @@ class Attempt(models.Model):
                 include=["on_wire_at", "capability", "offer", "images", "tokens", "characters"],
                 name="attempt_window",
             ),
+            models.Index(fields=["bulk"], condition=Q(bulk__isnull=False), name="attempt_of_bulk"),
         ]
 
     def __str__(self) -> str:
@@ -128,7 +186,7 @@ class Attempt(models.Model):
 
 
 # Attempts that count against the windows of quotas: all that were sent, but for those refused for haste.
-COUNTS = ~Q(outcome=Attempt.Outcome.NOT_SENT) & ~Q(outcome=Attempt.Outcome.REJECTED, http_status=429)
+COUNTS = Q(counts=True) & ~Q(outcome=Attempt.Outcome.NOT_SENT) & ~Q(outcome=Attempt.Outcome.REJECTED, http_status=429)
 
 
 class Worker(models.Model):

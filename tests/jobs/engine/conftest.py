@@ -22,12 +22,12 @@ from tests.factories import a_batch, a_provider
 from tests.invariants import assert_invariants
 from tests.simulator.limits import most_at_once, most_in_a_window
 from tests.simulator.process import simulator
-from tests.simulator_adapter import SimHooks, SimInstant, SimJobs, SimKeyed, register_all
+from tests.simulator_adapter import SimBulk, SimHooks, SimInstant, SimJobs, SimKeyed, register_all
 
 PRICE = 1000
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 ALIVE = ("queued", "running", "percolating")
-VENDORS = {"instant": SimInstant, "keyed": SimKeyed, "jobs": SimJobs, "hooks": SimHooks}
+VENDORS = {"instant": SimInstant, "keyed": SimKeyed, "jobs": SimJobs, "hooks": SimHooks, "bulk": SimBulk}
 
 
 @pytest.fixture(scope="session")
