@@ -20,6 +20,7 @@ from .models import (
     Attempt,
     Batch,
     Budget,
+    BulkJob,
     Decision,
     LedgerEntry,
     Membership,
@@ -124,6 +125,26 @@ class AttemptAdmin(ReadOnly):
     list_filter = ("outcome", "provider", "capability")
     list_select_related = ("provider",)
     search_fields = ("tag", "external_id")
+
+
+@admin.register(BulkJob)
+class BulkJobAdmin(ReadOnly):
+    list_display = (
+        "tag",
+        "provider",
+        "offer",
+        "batch",
+        "state",
+        "lines",
+        "done",
+        "word",
+        "sent_at",
+        "ended_at",
+        "message",
+    )
+    list_filter = ("state", "provider", "capability")
+    list_select_related = ("provider", "offer__provider", "batch")
+    search_fields = ("tag", "external_id", "input_file")
 
 
 @admin.register(LedgerEntry)

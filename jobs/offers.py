@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from jobs.routing import CAPABILITY_OF, wishes
+from django.utils import timezone
+
+from jobs.routing import CAPABILITY_OF, is_in_bulk, wishes
 from jobs.settings_types import BatchSettings
 from jobs.states import Stage
 from providers import credentials, registry
-from providers.models import Offer
+from providers.models import Offer, Price, price_for
 from providers.types import Capability
 
 SOON = timedelta(days=60)
@@ -45,8 +47,18 @@ def concerns(settings: BatchSettings, today: date) -> Concerns:
                 (found.warned if is_told else found.refused).append(sentence)
             elif offer and offer.retires_on and offer.retires_on <= today + SOON:
                 found.warned.append(f"{offer} is switched off on {_day(offer.retires_on)}.{_instead(offer)}")
+        if usable and is_in_bulk(key.partition(":")[0], settings):
+            _check_bulk(usable[0], found)
     found.warned += _ending(settings.voice, today)
     return found
+
+
+def _check_bulk(offer: Offer, found: Concerns) -> None:
+    """What is not sold in bulk is made at once, at the full price: that is to be known before."""
+    if not sold_in_bulk(offer):
+        found.warned.append(f"{offer} is not sold in bulk: it is made at once, at the full price.")
+    elif not has_bulk_price(offer, timezone.now()):
+        found.refused.append(f"{offer} has no price in bulk: an admin can enter one, or do without bulk.")
 
 
 def check_launch(settings: BatchSettings, today: date) -> None:
@@ -78,6 +90,24 @@ def trouble_with(offer: Offer, today: date) -> str:
     if adapter is not None and not credentials.is_set(adapter):
         return f"{offer} needs a key: set {adapter.key_env} in the environment and start again."
     return ""
+
+
+def sold_in_bulk(offer: Offer) -> bool:
+    """Its vendor takes such requests in bulk; at what price, is another question."""
+    adapter = registry.all_adapters().get(offer.provider.slug)
+    return adapter is not None and Capability(offer.capability) in adapter.bulk_capabilities
+
+
+def has_bulk_price(offer: Offer, now: datetime) -> bool:
+    prices = Price.objects.valid(now).filter(provider=offer.provider_id)
+    return price_for(prices, offer.capability, offer.pk, bulk=True) is not None
+
+
+def stages_in_bulk() -> list[Stage]:
+    """Stages that some model that can be used just now makes in bulk."""
+    usable = Offer.objects.usable().select_related("provider")
+    kinds = {offer.capability for offer in usable if sold_in_bulk(offer)}
+    return [stage for stage in CHOOSABLE if CAPABILITY_OF[stage] in kinds]
 
 
 def is_retired(offer: Offer, today: date) -> bool:

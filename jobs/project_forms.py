@@ -13,7 +13,10 @@ from django.utils.translation import get_language_info
 from jobs.intake.rules import SCENES, SECONDS
 from jobs.model_fields import PLACES, ROWS, fields_for, offers_of
 from jobs.models import Project
+from jobs.offers import CHOOSABLE, has_bulk_price, sold_in_bulk, stages_in_bulk
+from jobs.states import Stage
 from jobs.voice_preview import offered_voices
+from providers.models import Offer
 from qc.models import Profile
 
 TRIES = [(n, f"{n}" if n else "None: flag it at once") for n in range(4)]
@@ -52,6 +55,13 @@ class ProjectForm(forms.ModelForm[Project]):
         label="Candidates for each picture",
         help_text="Where one request of the model gives several: the best by its checks goes on, the others stay.",
     )
+    bulk = forms.MultipleChoiceField(
+        required=False,
+        label="In bulk",
+        widget=forms.CheckboxSelectMultiple,
+        help_text="At the vendor's lower price (half, as a rule), and back within 24 hours, not at once. Only where "
+        "the model's vendor sells it so, and never one step at a time.",
+    )
     failover = forms.BooleanField(
         required=False, label="The next model takes over", help_text="When the one before it is stopped for long."
     )
@@ -80,6 +90,14 @@ class ProjectForm(forms.ModelForm[Project]):
             *((language_name(code), voices[code]) for code in known if code in voices),
         ]
         self.voices = voices
+        in_bulk = self.fields["bulk"]
+        assert isinstance(in_bulk, forms.MultipleChoiceField)
+        kept = [stage for stage in CHOOSABLE if stage in now.bulk]
+        stages = dict.fromkeys([*stages_in_bulk(), *kept])
+        in_bulk.choices = [(stage.value, f"{stage.label}s") for stage in stages]
+        self.initial.setdefault("bulk", list(now.bulk))
+        if not stages:
+            del self.fields["bulk"]
         for name, field in fields_for(now, timezone.now().date()):
             self.fields[name] = field
 
@@ -103,7 +121,20 @@ class ProjectForm(forms.ModelForm[Project]):
             self.add_error("voice", f"{voice} does not speak {language_name(language)}. Choose one of its own voices.")
         if language and language not in self.voices:
             self.add_error("language", "No provider that is switched on speaks this language.")
+        self._check_bulk(values)
         return values
+
+    def _check_bulk(self, values: dict[str, Any]) -> None:
+        """The model is to be chosen: any other that can may not be sold so."""
+        for stage in values.get("bulk", ()):
+            offer = Offer.objects.select_related("provider").filter(pk=values.get(f"{stage}_first") or 0).first()
+            noun = Stage(stage).label.lower()
+            if offer is None:
+                self.add_error("bulk", f"Choose the model for the {noun} first: not every one is sold in bulk.")
+            elif not sold_in_bulk(offer):
+                self.add_error("bulk", f"{offer} is not sold in bulk. Choose another model, or have it made at once.")
+            elif not has_bulk_price(offer, timezone.now()):
+                self.add_error("bulk", f"{offer} has no price in bulk: an admin can enter one.")
 
     def clean_takes(self) -> int:
         return self.cleaned_data["takes"] or 1
@@ -114,6 +145,7 @@ class ProjectForm(forms.ModelForm[Project]):
         # What else stands in there, e.g. the sample's planted flaws, stays.
         before = project.defaults.get("offers", {})
         own = {name: self.cleaned_data[name] for name in DEFAULT_NAMES}
+        own["bulk"] = self.cleaned_data.get("bulk", [])
         project.defaults = {**project.defaults, **own, "offers": offers_of(self.cleaned_data, before)}
         if project.profile_id is None:
             project.profile = Profile.objects.order_by("pk").first() or Profile.objects.create(name="default")

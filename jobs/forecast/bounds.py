@@ -162,14 +162,16 @@ def loads_of(plan: Plain) -> list[Load]:
 def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count: int) -> Load:
     offer = offer_of(stage, settings, plain)
     measured = plain.measured_of(stage, offer.id)
-    durations = measured.durations or (guess_of(stage),)
+    bulk_s = plain.bulk_s(stage, settings, offer)
+    durations = measured.durations or (guess_of(stage),) if bulk_s is None else (bulk_s,)
     again = measured.failed / measured.judged if measured.judged and settings.auto_retries else 0.0
     calls = round(count * (1 + again) * (1 + (measured.missed / measured.calls if measured.calls else 0.0)))
     units = units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured, takes=offer.takes)
-    uses = {n: calls * units.get(quota.unit, 0) for n, quota in enumerate(plain.quotas) if quota.matches(offer)}
+    quotas = enumerate(plain.quotas if bulk_s is None else ())
+    uses = {n: calls * units.get(quota.unit, 0) for n, quota in quotas if quota.matches(offer)}
     return Load(
         stage=stage,
-        lane_id=offer.lane_id,
+        lane_id=offer.lane_for(stage, settings),
         calls=calls,
         seconds=sum(durations) / len(durations),
         shortest_s=min(durations),
@@ -199,7 +201,8 @@ def shorts_of(plain: Plain, loads: Sequence[Load]) -> list[Short]:
             found.append(_places(lane.name, lane.cap, [x for x in loads if x.lane_id == lane.id]))
     for provider in plain.providers:
         if provider.cap:
-            mine = [x for x in loads if lanes[x.lane_id].provider_id == provider.id]
+            calls = [x for x in loads if lanes[x.lane_id].bulk_s is None]
+            mine = [x for x in calls if lanes[x.lane_id].provider_id == provider.id]
             found.append(_places(provider.name, provider.cap, mine))
     here = {provider.id for provider in plain.providers if provider.is_here}
     held = [x for x in loads if lanes[x.lane_id].holds_thread and lanes[x.lane_id].provider_id not in here]

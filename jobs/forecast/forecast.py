@@ -18,7 +18,7 @@ from jobs.settings_types import STRATEGIES, BatchSettings, Strategy
 from .bounds import Bound, bound_of
 from .clock import Clock, Run
 from .gantt import Bar, Row, rows_and_bars
-from .kits import CannotForecast, Kits
+from .kits import CannotForecast, Kits, offer_of
 from .lanes import Market
 from .luck import Luck
 from .money import most_in_an_hour
@@ -71,8 +71,21 @@ def forecast(plain: Plain, strategies: Iterable[Strategy] = STRATEGIES, *, seed:
     if not plain.order.videos:
         raise CannotForecast("There is no video to make.")
     _check(plain)
-    exact, estimated = _cost(plain)
-    return {strategy: _one(plain, strategy, seed, exact, estimated) for strategy in strategies}
+    cost = _cost(plain)
+    told: dict[str, Forecast] = {}
+    for strategy in strategies:
+        tried = _by(plain, strategy)
+        told[strategy] = _one(tried, strategy, seed, *(cost if tried is plain else _cost(tried)))
+    return told
+
+
+def _by(plain: Plain, strategy: Strategy) -> Plain:
+    """One step at a time is never made in bulk: there the strategy decides about prices, too."""
+    if not plain.order.settings.bulk:
+        return plain
+    known = {id(plan): plan for plan in plain.order.videos}
+    plans = {key: replace(plan, settings=replace(plan.settings, strategy=strategy)) for key, plan in known.items()}
+    return replace(plain, order=replace(plain.order, videos=tuple(plans[id(plan)] for plan in plain.order.videos)))
 
 
 def seconds_left(plain: Plain, *, watched: int = 1, seed: int = 1) -> list[float]:
@@ -153,7 +166,12 @@ def _cost(plain: Plain) -> tuple[int, int]:
 
 
 def _guessed(plain: Plain) -> tuple[str, ...]:
-    stages = {stage for plan in plain.order.videos for stage in road_of(plan.settings, plan.scenes).stages}
+    stages = {
+        stage
+        for plan in {id(plan): plan for plan in plain.order.videos}.values()
+        for stage in road_of(plan.settings, plan.scenes).stages
+        if plain.bulk_s(stage, plan.settings, offer_of(stage, plan.settings, plain)) is None
+    }
     known = {stage for (stage, _), measured in plain.measured.items() if measured.durations}
     return tuple(sorted(stages - known))
 

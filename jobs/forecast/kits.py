@@ -41,7 +41,7 @@ class Kits:
     def __init__(self, plain: Plain, market: Market, luck: Luck) -> None:
         self.plain, self.market, self.luck = plain, market, luck
         self.along_roads: dict[tuple[int, int], Sequence[Kit]] = {}
-        self.chances: dict[tuple[str, int], tuple[Durations, float, float]] = {}
+        self.chances: dict[tuple[str, int, float | None], tuple[Durations, float, float]] = {}
 
     def along(self, road: Road, plan: VideoPlan) -> Sequence[Kit]:
         key = (id(plan.settings), plan.scenes)
@@ -58,12 +58,14 @@ class Kits:
         )
         for unit, most in self.plain.usual.get(offer.id, {}).items():
             units.setdefault(unit, most)
-        price = self.plain.price_of(offer)
-        durations, fails, misses = self._chances(stage, offer, measured)
-        meters = [n for n, quota in enumerate(self.plain.quotas) if quota.matches(offer)]
+        bulk_s = self.plain.bulk_s(stage, settings, offer)
+        price = self.plain.price_of(offer, bulk=bulk_s is not None)
+        durations, fails, misses = self._chances(stage, offer, measured, bulk_s)
+        # A bulk job is one request, however many lines it has: quotas do not hold it up.
+        meters = [n for n, quota in enumerate(self.plain.quotas) if quota.matches(offer)] if bulk_s is None else []
         uses = {n: units.get(self.plain.quotas[n].unit, 0) for n in meters}
         return Kit(
-            lane=self.market.lanes[offer.lane_id],
+            lane=self.market.lanes[offer.lane_for(stage, settings)],
             stage=stage,
             uses=tuple((n, need) for n, need in uses.items() if need),
             micro=money.bill(price, units) if price else 0,
@@ -76,13 +78,16 @@ class Kits:
             tries=settings.auto_retries,
         )
 
-    def _chances(self, stage: str, offer: OfferFacts, measured: Measured) -> tuple[Durations, float, float]:
+    def _chances(
+        self, stage: str, offer: OfferFacts, measured: Measured, bulk_s: float | None
+    ) -> tuple[Durations, float, float]:
         """Drawn once a run for each kind of call, however many kinds of videos make it."""
-        key = (stage, offer.id)
+        key = (stage, offer.id, bulk_s)
         if key not in self.chances:
             luck = self.luck
             fails, misses = luck.rate(measured.failed, measured.judged), luck.rate(measured.missed, measured.calls)
-            self.chances[key] = (luck.durations(measured, stage), fails, misses)
+            durations = luck.durations(measured, stage) if bulk_s is None else luck.whole(bulk_s)
+            self.chances[key] = (durations, fails, misses)
         return self.chances[key]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 from .plain import LaneFacts, Plain, ProviderFacts
@@ -55,6 +56,9 @@ class Market:
         self.desk_of: list[Desk] = []
         for number, facts in enumerate(plain.lanes):
             desk = by_id[facts.provider_id]
+            if facts.bulk_s is not None:  # its lines take none of the provider's places
+                desk = Desk(replace(desk.facts, cap=None), len(self.desks))
+                self.desks.append(desk)
             pool = self.places if desk.facts.is_here else self.threads if facts.holds_thread else None
             lane = Lane(facts, number, inf if facts.cap is None else facts.cap, pool, orders)
             lane.wide = side_by_side(grain, min(lane.cap, desk.cap, pool.size if pool else inf))

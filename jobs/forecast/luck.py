@@ -41,6 +41,10 @@ class Luck:
             samples = self.numbers.choice(samples, len(samples))
         return Durations(samples * self.drift, self.numbers)
 
+    def whole(self, seconds: float) -> Durations:
+        """What a vendor promises, and nobody counts on less."""
+        return Durations(np.asarray([seconds]), self.numbers)
+
     def _guessed(self, stage: str) -> Sequence[float]:
         middle = guess_of(stage)
         if not self.nominal:

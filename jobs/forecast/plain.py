@@ -39,6 +39,7 @@ class LaneFacts:
     offer_id: int | None = None
     cap: int | None = None
     opens_s: float = 0.0  # a pause that is known to end then
+    bulk_s: float | None = None  # of bulk jobs: so long after it is sent, everything is back
     holds_thread: bool = True  # False: the vendor works on it, and a call is only asked for
 
 
@@ -68,6 +69,7 @@ class PriceFacts:
     beside: Mapping[str, int] = field(default_factory=dict)  # other units of the same call, for as many
     capability: str = ""
     offer_id: int | None = None
+    bulk: bool = False
     order: int = 0  # the later of two equally near prices counts
 
 
@@ -123,12 +125,18 @@ class Plain:
     def measured_of(self, stage: str, offer_id: int) -> Measured:
         return self.measured.get((stage, offer_id)) or self.measured.get((stage, None)) or Measured()
 
-    def price_of(self, offer: OfferFacts) -> PriceFacts | None:
+    def bulk_s(self, stage: str, settings: BatchSettings, offer: OfferFacts) -> float | None:
+        """How long it takes in bulk, None where it is made by calls."""
+        lane_id = offer.lane_for(stage, settings)
+        return next((lane.bulk_s for lane in self.lanes if lane.id == lane_id), None)
+
+    def price_of(self, offer: OfferFacts, *, bulk: bool = False) -> PriceFacts | None:
         """The most specific one, the newest of those: as claim has it."""
         fitting = [
             price
             for price in self.prices
-            if price.provider_id == offer.provider_id
+            if price.bulk is bulk
+            and price.provider_id == offer.provider_id
             and price.capability in ("", offer.capability)
             and price.offer_id in (None, offer.id)
         ]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from jobs.routing import CAPABILITY_OF, wishes
+from jobs.offers import sold_in_bulk
+from jobs.routing import CAPABILITY_OF, is_in_bulk, wishes
 from jobs.settings_types import BatchSettings, TopicRow, merged
 from jobs.states import Stage
 from jobs.usual_units import usual_units
@@ -67,7 +68,8 @@ def _cost(stage: str, counts: Mapping[str, int], settings: BatchSettings) -> int
     if offer is None:
         return None
     prices = Price.objects.valid(timezone.now()).filter(provider=offer.provider_id)
-    price = price_for(prices, offer.capability, offer.pk)
+    in_bulk = is_in_bulk(stage, settings) and sold_in_bulk(offer)
+    price = price_for(prices, offer.capability, offer.pk, bulk=in_bulk)
     if price is None:
         return None
     each = usual_units(

@@ -16,6 +16,7 @@ from jobs.queries.queues import Queue
 from jobs.states import IN_FLIGHT, OPEN, STAGE_NUMBER, USABLE, Reason, Stage, State, Verdict
 from jobs.strategies import CHUNKS
 from jobs.templatetags.vidbatch import duration
+from providers.models import Lane
 
 STAGES = list(Stage)
 PER_SCENE = (Stage.VOICEOVER, Stage.IMAGE, Stage.CLIP)
@@ -161,9 +162,13 @@ def _out_words(steps: Iterable[Step], market: Market) -> str:
             State.FETCHING: "being fetched",
             State.CHECKING: "being checked",
             State.UNKNOWN: "whose answer was lost: being looked for",
-        }.get(State(step.state), f"at {market.lanes[step.lane_id].provider}")
+        }.get(State(step.state), _at(market.lanes[step.lane_id]))
         counts[step.stage, where] += 1
     return ", ".join(f"{n} {NOUNS[stage][n > 1]} {where}" for (stage, where), n in counts.items())
+
+
+def _at(lane: Lane) -> str:
+    return f"in bulk at {lane.provider}: back within a day" if lane.bulk else f"at {lane.provider}"
 
 
 def waits_for(batch: Batch, ready: Sequence[Step], market: Market, queues: Mapping[int, Queue]) -> str:
@@ -184,6 +189,8 @@ def waits_for(batch: Batch, ready: Sequence[Step], market: Market, queues: Mappi
     if reason := market.holds(lane, batch, queues.get(lane.pk, Queue())):
         joint = "waits for" if reason.startswith("a place") else "waits:"
         return f"Its {noun} {joint} {reason}."
+    if lane.bulk:
+        return f"Its {noun} goes with the next bulk job to {lane.provider}."
     return f"Its {noun} is next in line at {lane.provider}."
 
 

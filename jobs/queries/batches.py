@@ -12,6 +12,8 @@ from jobs.models import Asset, Batch, Budget, Forecast, LedgerEntry, Scene, Step
 from jobs.queries.foreseen import about
 from jobs.queries.gauges import Market
 from jobs.queries.progress import Progress
+from jobs.routing import is_in_bulk
+from jobs.settings_types import BatchSettings
 from jobs.states import Reason, Stage, State, Verdict
 
 # A lost answer is a question of money: it stays when its video is cancelled.
@@ -105,10 +107,16 @@ def facts_of(batch: Batch) -> list[tuple[str, str]]:
         ("Length", f"{s.seconds} s in {s.scenes} scenes"),
         ("Language", s.language + (f", voice {s.voice}" if s.voice else "")),
         ("Moderation", "on" if s.moderation else "off"),
+        *in_bulk_fact(s),
         ("New tries by itself", str(s.auto_retries)),
         ("Waits for your go", " and ".join(gates) or "never"),
         *_foreseen(batch),
     ]
+
+
+def in_bulk_fact(settings: BatchSettings) -> list[tuple[str, str]]:
+    stages = [f"{stage.label.lower()}s" for stage in Stage if is_in_bulk(stage, settings)]
+    return [("In bulk, within 24 hours", " and ".join(stages))] if stages else []
 
 
 def _foreseen(batch: Batch) -> list[tuple[str, str]]:

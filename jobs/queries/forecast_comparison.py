@@ -163,6 +163,8 @@ def _load(row: dict[str, Any], plain: Plain, check_s: float) -> Load:
         capability=row["capability"],
         name="",
     )
+    in_bulk = row["lane"] in {lane.id for lane in plain.lanes if lane.bulk_s is not None}
+    quotas = () if in_bulk else plain.quotas
     return Load(
         stage=row["step__stage"],
         lane_id=row["lane"],
@@ -170,7 +172,7 @@ def _load(row: dict[str, Any], plain: Plain, check_s: float) -> Load:
         seconds=max(0.0, row["mean"].total_seconds()),
         shortest_s=max(0.0, row["least"].total_seconds()),
         check_s=check_s,
-        units={n: counts[quota.unit] for n, quota in enumerate(plain.quotas) if quota.matches(sold)},
+        units={n: counts[quota.unit] for n, quota in enumerate(quotas) if quota.matches(sold)},
     )
 
 

@@ -12,7 +12,7 @@ from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 
 from jobs.models import COUNTS, Attempt, Batch, Budget
-from jobs.queries.lane_words import broken, later, name_of, no_room, off, paused, per_window, state_of, stopped
+from jobs.queries.lane_words import broken, in_bulk, later, name_of, no_room, off, paused, per_window, state_of, stopped
 from jobs.queries.progress import NOUNS
 from jobs.queries.queues import Queue
 from jobs.queries.workers import missing_worker
@@ -63,15 +63,14 @@ class Market:
             or broken(name_of(lane), lane, self.now)
             or self._no_price(lane, queue)
             or self._cap(lane, batch, queue)
-            or self._quota(lane)
-            or self._places(lane)
+            or ("" if lane.bulk else self._quota(lane) or self._places(lane))
         )
 
     def _no_price(self, lane: Lane, queue: Queue) -> str:
         if queue.next is None or queue.price is not None:
             return ""
         what = CAPABILITY_OF[queue.next.stage]
-        return f"{lane.provider} has no price for {what}, and without a price nothing is called"
+        return f"{lane.provider} has no price for {what}{in_bulk(lane)}, and without a price nothing is called"
 
     def _cap(self, lane: Lane, batch: Batch, queue: Queue, *, lasting: bool = False) -> str:
         """`lasting`: only where it does not help to wait for the bills of what is out."""
@@ -121,7 +120,8 @@ def read_market(now: datetime | None = None) -> Market:
     market.lanes = {lane.pk: lane for lane in lanes}
     for row in Attempt.objects.filter(ended_at=None).values("lane", "provider").annotate(n=Count("pk")).order_by():
         market.in_flight[row["lane"]] += row["n"]
-        market.by_provider[row["provider"]] += row["n"]
+        if not market.lanes[row["lane"]].bulk:  # lines take no place
+            market.by_provider[row["provider"]] += row["n"]
     market.quotas = _quotas(now)
     market.priced = list(Price.objects.valid(now).select_related(None))
     market.budgets = list(Budget.objects.select_related("project", "batch", "provider").order_by("pk"))
@@ -178,7 +178,7 @@ def gauges_of(market: Market, queues: Mapping[int, Queue]) -> list[Gauge]:
     for provider in {lane.provider_id: lane.provider for lane in mine}.values():
         own = [lane for lane in mine if lane.provider_id == provider.pk]
         gauges.append(_provider_gauge(provider, own, queues, market))
-        gauges += [_lane_gauge(lane, queues, market) for lane in own if lane.places is not None]
+        gauges += [_lane_gauge(lane, queues, market) for lane in own if lane.places is not None and not lane.bulk]
         gauges += [_quota_gauge(q, used, at, market.now) for q, used, at in market.quotas if q.provider == provider]
     return gauges
 

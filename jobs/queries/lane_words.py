@@ -75,11 +75,16 @@ def later(moment: datetime | None, now: datetime, words: str) -> str:
 
 
 def kind_of(lane: Lane) -> str:
-    return CAPABILITY_WORDS.get(lane.capability, f"{lane.capability}s" if lane.capability else "everything")
+    what = CAPABILITY_WORDS.get(lane.capability, f"{lane.capability}s" if lane.capability else "everything")
+    return what + in_bulk(lane)
+
+
+def in_bulk(lane: Lane) -> str:
+    return " in bulk" if lane.bulk else ""
 
 
 def name_of(lane: Lane) -> str:
-    return f"{lane.provider} · {lane.offer.label if lane.offer else kind_of(lane)}"
+    return f"{lane.provider} · {lane.offer.label + in_bulk(lane) if lane.offer else kind_of(lane)}"
 
 
 def per_window(quota: Quota) -> str:

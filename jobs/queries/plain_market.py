@@ -34,10 +34,10 @@ WORDS = {
 def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Plain:
     lanes = list(Lane.objects.select_related("provider", "offer").order_by("pk"))
     offers = offers_on_sale()
-    on_sale = {offer.lane_id for offer in offers}
+    on_sale = {lane for offer in offers for lane in (offer.lane_id, offer.bulk_lane_id)}
     used = [lane for lane in lanes if lane.pk in on_sale]
     threads, places = _workers(now)
-    last = last_calls(used)
+    last = last_calls(lane for lane in used if not lane.bulk)
     return Plain(
         order=order,
         others=tuple(others),
@@ -82,13 +82,18 @@ def _lane(lane: Lane, now: datetime) -> LaneFacts:
     return LaneFacts(
         id=lane.pk,
         provider_id=lane.provider_id,
-        name=what if lane.provider.slug == MEDIA else f"{what} at {lane.provider}",
+        name=what if lane.provider.slug == MEDIA else f"{what}{' in bulk' if lane.bulk else ''} at {lane.provider}",
         capability=lane.capability,
         offer_id=lane.offer_id,
-        cap=lane.places,
+        cap=None if lane.bulk else lane.places,
         opens_s=max([0.0, *((moment - now).total_seconds() for moment in pauses)]),
-        holds_thread=_answers_at_once(lane.provider.slug),
+        bulk_s=_window_s(lane.provider.slug) if lane.bulk else None,
+        holds_thread=not lane.bulk and _answers_at_once(lane.provider.slug),
     )
+
+
+def _window_s(slug: str) -> float:
+    return registry.all_adapters().get(slug, Adapter).bulk_window_s
 
 
 def _answers_at_once(slug: str) -> bool:
@@ -105,6 +110,7 @@ def _price(number: int, price: Price) -> PriceFacts:
         beside=price.beside,
         capability=price.capability,
         offer_id=price.offer_id,
+        bulk=price.bulk,
         order=number,
     )
 
@@ -148,7 +154,7 @@ def _sent(providers: Iterable[int], spans_s: Sequence[float], now: datetime) -> 
         return []
     since = now - timedelta(seconds=max(spans_s))
     # Naming every provider lets the databases seek in the index of attempts, which leads with it.
-    rows = Attempt.objects.filter(provider__in=list(providers), sent_at__gt=since)
+    rows = Attempt.objects.filter(provider__in=list(providers), sent_at__gt=since, counts=True)
     rows = rows.exclude(outcome=Attempt.Outcome.NOT_SENT).order_by("sent_at")
     fields = ("provider", "capability", "offer", "sent_at", "images", "tokens", "characters")
     return [

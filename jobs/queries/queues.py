@@ -41,8 +41,8 @@ def queues_of(batch: Batch, prices: Iterable[Price], now: datetime) -> dict[int,
 
 def _at(ranks: Mapping[int, int], batch: Batch) -> dict[int, Step]:
     steps = Step.objects.filter(batch=batch, state=State.READY, rank__in=set(ranks.values()))
-    fields = ("lane", "rank", "stage", "want", "provider__slug", "offer__name")
-    found = steps.select_related("provider", "offer").only(*fields).order_by("-pk")
+    fields = ("lane__bulk", "rank", "stage", "want", "provider__slug", "offer__name")
+    found = steps.select_related("provider", "offer", "lane").only(*fields).order_by("-pk")
     return {step.lane_id: step for step in found if ranks.get(step.lane_id) == step.rank}
 
 
@@ -50,7 +50,7 @@ def _queue(ready: int, step: Step | None, prices: Iterable[Price]) -> Queue:
     if step is None:
         return Queue(ready=ready)
     own = [price for price in prices if price.provider_id == step.provider_id]
-    price = price_for(own, CAPABILITY_OF[step.stage], step.offer_id)
+    price = price_for(own, CAPABILITY_OF[step.stage], step.offer_id, bulk=step.lane.bulk)
     return Queue(ready=ready, next=step, price=price, most_micro=most_micro(step, price) if price else 0)
 
 

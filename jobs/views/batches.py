@@ -25,6 +25,7 @@ from jobs.models import Batch, Project, Video
 from jobs.queries import batches as queries
 from jobs.queries import decisions, notices
 from jobs.queries.batch_items import filtered, items_of
+from jobs.queries.bulk_words import bulk_words_of
 from jobs.queries.eta import renew, times_left
 from jobs.queries.gauges import gauges_of, holds_of, read_market
 from jobs.queries.progress import progress_of
@@ -252,6 +253,7 @@ def _board(request: HttpRequest, batch: Batch) -> tuple[dict[str, Any], Callable
         "page": page,
         "items": items_of(batch, list(page.object_list), market, queues),
         "gauges": gauges_of(market, queues),
+        "bulk": bulk_words_of(batch) if batch.in_bulk else [],
         "holds": holds_of(batch, market, queues) if batch.is_open else [],
         "no_worker": market.nobody if progress.has_work else "",
         "review_count": notices.review_count(request.user),

@@ -32,6 +32,7 @@ from jobs.offers import LaunchRefused, concerns
 from jobs.queries.forecasting import forecasts_of_topics
 from jobs.queries.foreseen import choices, guessed_words
 from jobs.settings_types import BatchSettings, TopicRow
+from jobs.states import Stage
 
 ROWS_ON_A_PAGE = 100
 DUPLICATES = (RowState.TWIN, RowState.EARLIER)
@@ -217,6 +218,7 @@ def _foreseen(topics: Sequence[TopicRow], settings: BatchSettings, priority: int
     return {
         "choices": [(radios[choice.strategy], choice) for choice in choices(told)],
         "guessed": guessed_words(told),
+        "in_bulk": " and ".join(f"{stage.label.lower()}s" for stage in Stage if stage in settings.bulk),
     }
 
 

@@ -17,6 +17,7 @@ from jobs.control import Refused
 from jobs.models import Membership, Project
 from jobs.project_forms import MemberForm, ProjectForm, language_name
 from jobs.queries import projects as queries
+from jobs.queries.batches import in_bulk_fact
 from jobs.views.media import StoredFile, serve
 
 AT_ONCE = 10  # style references in one upload
@@ -41,6 +42,7 @@ def project_detail(request: HttpRequest, pk: int) -> HttpResponse:
         ("Language", language_name(settings.language)),
         ("Voice", settings.voice or "the usual one"),
         ("Moderation", "on" if settings.moderation else "off"),
+        *in_bulk_fact(settings),
         ("New tries by itself", str(settings.auto_retries)),
         ("Checks", f"profile {project.profile}"),
     ]

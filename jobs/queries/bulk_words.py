@@ -1,0 +1,55 @@
+"""What of a batch is out in bulk, or gathered for it, in words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from jobs.models import Batch, BulkJob
+from jobs.templatetags.vidbatch import when
+from providers import registry
+from providers.base import Adapter
+
+PLURALS = {"image": "images", "script": "scripts", "clip": "clips", "voiceover": "voiceovers"}
+State = BulkJob.State
+
+
+def bulk_words_of(batch: Batch) -> list[SafeString]:
+    """A sentence for each job that is not over. One query."""
+    jobs = BulkJob.objects.filter(batch=batch).exclude(state=State.OVER).select_related("provider").order_by("pk")
+    return [_words(job, is_paused=batch.paused_at is not None) for job in jobs]
+
+
+def _words(job: BulkJob, *, is_paused: bool) -> SafeString:
+    said = _state_words(job, is_paused=is_paused)
+    return format_html("{} ({}.)", said, job.message.rstrip(".")) if job.message else said
+
+
+def _state_words(job: BulkJob, *, is_paused: bool) -> SafeString:
+    what = f"{job.lines:,} {job.capability if job.lines == 1 else PLURALS.get(job.capability, job.capability)}"
+    match job.state:
+        case State.OPEN | State.CLOSED if is_paused:
+            words = "{} for {} in bulk: sent when the batch goes on."
+        case State.OPEN:
+            words = "{} gathered for {} in bulk: sent within a minute, or when the file is full."
+        case State.CLOSED:
+            words = "{} for {} in bulk: about to be sent."
+        case State.SENDING:
+            words = "{} on the way to {} in bulk."
+        case State.UNKNOWN:
+            words = "{} in bulk: the answer of {} was lost; the order is looked for there."
+        case State.READING:
+            words = "{} in bulk: {} is done, and the results are read."
+        case _:
+            return _out_words(job, what)
+    return format_html(words, what, job.provider)
+
+
+def _out_words(job: BulkJob, what: str) -> SafeString:
+    assert job.sent_at is not None
+    window = timedelta(seconds=registry.all_adapters().get(job.provider.slug, Adapter).bulk_window_s)
+    done = f", {job.done:,} worked on" if job.done else ""
+    words = "{} in bulk at {} since {}{}: back by {}, often sooner."
+    return format_html(words, what, job.provider, when(job.sent_at), done, when(job.sent_at + window))
