@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from providers import registry, webhook_signatures
-from providers.base import Adapter
-from providers.exceptions import Unknown
+from providers.base import Adapter, LineOutcome
+from providers.exceptions import NotSent, Unknown
 from providers.types import (
     Accepted,
+    Bulk,
+    BulkState,
     Capability,
     Failed,
     Finished,
@@ -204,9 +206,97 @@ class SimHooks(SimJobs):
         return WebhookSaid(webhook_id=webhook_id, external_id=str(job["id"]) if over else None)
 
 
+class SimBulk(SimInstant):
+    """Answers at once, and in bulk for half."""
+
+    slug = "sim_bulk"
+    label = "Simulator, in bulk"
+    vendor = "bulk"
+    bulk_capabilities = EVERYTHING
+    bulk_lines = 50_000
+
+    STATES: ClassVar = {
+        "failed": BulkState.FAILED,
+        **dict.fromkeys(("completed", "expired", "cancelled"), BulkState.OVER),
+        **dict.fromkeys(("validating", "in_progress", "finalizing", "cancelling"), BulkState.RUNNING),
+    }
+
+    def bulk_write(self, requests: Sequence[Request]) -> bytes:
+        return b"".join(json.dumps(self.line(request)).encode() + b"\n" for request in requests)
+
+    def line(self, request: Request) -> dict[str, Any]:
+        url = f"/v1/{PATH[KIND[request.capability]]}"
+        return {"custom_id": request.tag, "method": "POST", "url": url, "body": self.body(request)}
+
+    def bulk_upload(self, content: bytes, tag: str) -> str:
+        return str(self.call("POST", "/v1/files", data=content)["id"])
+
+    def bulk_create(self, file_id: str, capability: Capability, tag: str) -> Bulk:
+        order = {"input_file_id": file_id, "metadata": {"tag": tag}}
+        return self.told_bulk(self.call("POST", "/v1/bulks", json=order, paid=True))
+
+    def bulk_poll(self, external_id: str) -> Bulk:
+        return self.told_bulk(self.call("GET", f"/v1/bulks/{external_id}"))
+
+    def bulk_find(self, tag: str, since: datetime) -> Bulk | None:
+        asked: dict[str, Any] = {}
+        while True:
+            page = self.call("GET", "/v1/bulks", params=asked)
+            found = [bulk for bulk in map(self.told_bulk, page["bulks"]) if bulk.tag == tag]
+            if found or not page["next"]:
+                return found[0] if found else None
+            asked = {"after": page["next"]}
+
+    def bulk_cancel(self, external_id: str) -> Bulk:
+        return self.told_bulk(self.call("POST", f"/v1/bulks/{external_id}/cancel"))
+
+    def bulk_read(self, bulk: Bulk, requests: Mapping[str, Request]) -> Iterator[tuple[str, LineOutcome]]:
+        left = set(requests)
+        for file_id in bulk.files:
+            for text in self.send("GET", f"/v1/files/{file_id}/content").content.splitlines():
+                try:
+                    line = json.loads(text)
+                except ValueError:
+                    continue
+                if line["custom_id"] in left:
+                    left.remove(line["custom_id"])
+                    yield line["custom_id"], self.outcome(line)
+        for tag in sorted(left):
+            yield tag, Unknown("No line speaks of it.")
+
+    def outcome(self, line: dict[str, Any]) -> LineOutcome:
+        if not line["response"]:
+            return NotSent(f"{self.label} did not work on it.", detail=line["error"]["code"])
+        job = line["response"]["body"]
+        if line["response"]["status_code"] == 200:
+            return self.finished(job)
+        error, billed = job.get("error", {}), bool(job.get("billed"))
+        return Failed(
+            reason=error.get("message", ""), moderated=error.get("code") == "SAFETY", billed=billed, units=job["units"]
+        )
+
+    def told_bulk(self, said: dict[str, Any]) -> Bulk:
+        word, counts = said["status"], said["request_counts"]
+        problems = [error["code"] for error in said.get("errors", ())]
+        return Bulk(
+            external_id=said["id"],
+            state=self.STATES.get(word, BulkState.RUNNING),
+            tag=said["metadata"].get("tag", ""),
+            word=word,
+            unknown_status="" if word in self.STATES else word,
+            created_at=datetime.fromtimestamp(said["created_at"], UTC),
+            input_file=said["input_file_id"],
+            files=tuple(said[name] for name in ("output_file_id", "error_file_id") if said[name]),
+            lines=counts["total"],
+            done=counts["completed"] + counts["failed"],
+            problem=", ".join(problems),
+            queue_full="token_limit_exceeded" in problems,
+        )
+
+
 def register_all(url: str = "") -> None:
     """Makes all known to this process, talking to the simulator at `url` (or the one in the environment)."""
     url = url or os.environ[URL_VARIABLE]
-    for adapter in (SimInstant, SimKeyed, SimJobs, SimHooks):
+    for adapter in (SimInstant, SimKeyed, SimJobs, SimHooks, SimBulk):
         adapter.base_url = f"{url}/{adapter.vendor}"
         registry.register(adapter)

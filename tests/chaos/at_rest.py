@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Count, Sum
 
-from jobs.models import Asset, Attempt, Batch, Decision, LedgerEntry, Step, Video
+from jobs.models import Asset, Attempt, Batch, BulkJob, Decision, LedgerEntry, Step, Video
 from jobs.queries.progress import progress_of
 from jobs.states import Stage, State
 from providers.models import WebhookEvent
@@ -23,6 +23,8 @@ PAUSE_TAKES = timedelta(seconds=5)
 def every_attempt_is_closed() -> Iterator[str]:
     for attempt in Attempt.objects.filter(ended_at=None):
         yield f"I10 attempt {attempt.pk} ({attempt.outcome}) never ended"
+    for job in BulkJob.objects.exclude(state=BulkJob.State.OVER):
+        yield f"I6 bulk job {job.pk} is still {job.state}"
     for attempt in Attempt.objects.filter(outcome=Outcome.NONE):
         yield f"I6 attempt {attempt.pk} has no outcome"
     rest = LedgerEntry.objects.aggregate(reserved=Sum("reserved_micro", default=0))["reserved"]

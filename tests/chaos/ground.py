@@ -20,9 +20,9 @@ from providers.types import Recovery
 from qc.models import Profile
 from tests.chaos import history, pace
 from tests.factories import a_project, a_user
-from tests.simulator_adapter import EVERYTHING, SimInstant, SimJobs, SimKeyed, register_all
+from tests.simulator_adapter import EVERYTHING, SimBulk, SimInstant, SimJobs, SimKeyed, register_all
 
-VENDORS = {"instant": SimInstant, "keyed": SimKeyed, "jobs": SimJobs}
+VENDORS = {"instant": SimInstant, "keyed": SimKeyed, "jobs": SimJobs, "bulk": SimBulk}
 PRICES = {"text": 700, "image": 40_000, "speech": 3_000, "clip": 250_000, "moderation": 0}  # in micro, as the vendor's
 KIND = {"script": "text", "image": "image", "voiceover": "speech", "clip": "clip", "moderation": "moderation"}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -53,6 +53,7 @@ class Ground:
             adapter.deadline_s = dict.fromkeys(EVERYTHING, pace.DEADLINE_S)
             adapter.max_age_s = pace.MAX_AGE_S
             adapter.list_lag_s = pace.LIST_LAG_S
+            adapter.bulk_window_s = pace.BULK_WINDOW_S
         if self.is_free:
             SimInstant.recovery = dict.fromkeys(EVERYTHING, Recovery.FREE)
         register_all(self.simulator_url)
@@ -117,12 +118,15 @@ def _fill() -> None:
     for vendor, adapter in VENDORS.items():
         provider = Provider.objects.get(slug=adapter.slug)
         for lane in Lane.objects.filter(provider=provider):
-            Offer.objects.create(provider=provider, capability=lane.capability, name="one", label=vendor)
+            if not lane.bulk:
+                Offer.objects.create(provider=provider, capability=lane.capability, name="one", label=vendor)
             Price.objects.create(
                 provider=provider,
                 capability=lane.capability,
                 unit="calls",
                 micro=PRICES[KIND[lane.capability]],
+                per=2 if lane.bulk else 1,
+                bulk=lane.bulk,
                 valid_from=LONG_AGO,
             )
     Price.objects.update(valid_from=LONG_AGO)

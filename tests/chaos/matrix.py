@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.chaos.plan import OF_GENERATION, OF_MEDIA, STAGES, Plan
+from tests.chaos.plan import OF_BULK, OF_GENERATION, OF_MEDIA, QUICK_BULK, STAGES, Plan, in_bulk
 
-VENDOR_OF = {"free": "instant", "blind": "instant", "keyed": "keyed", "listable": "jobs"}
+VENDOR_OF = {"free": "instant", "blind": "instant", "keyed": "keyed", "listable": "jobs", "bulk": "bulk"}
+CALLED = ("free", "blind", "keyed", "listable")
 STRATEGIES = ("parallel", "chunked", "sequential")  # beside pipelined, where the order of steps matters
 WHERE_ORDER_MATTERS = ("after_claim", "after_send_before_record", "mid_settle", "mid_verdicts")
 ONLY = {  # places that only some vendors lead to
@@ -43,9 +44,11 @@ class Cell:
 def cells() -> Iterator[Cell]:
     for place in OF_GENERATION.split():
         for recovery in VENDOR_OF:
-            if recovery in ONLY.get(place, VENDOR_OF):
+            if recovery in ONLY.get(place, CALLED):
                 for strategy in ("pipelined", *(STRATEGIES if place in WHERE_ORDER_MATTERS else ())):
                     yield Cell(place, recovery, strategy)
+    for place in OF_BULK.split():
+        yield Cell(place, "bulk", "pipelined")
     for place in OF_MEDIA.split():  # its own work is free
         for strategy in ("pipelined", *(STRATEGIES if place in WHERE_ORDER_MATTERS else ())):
             yield Cell(place, "free", strategy, "media")
@@ -53,12 +56,13 @@ def cells() -> Iterator[Cell]:
 
 def plan_of(name: str) -> Plan:
     cell = Cell(*name.split("/"))
+    vendor_of = dict.fromkeys(STAGES, VENDOR_OF[cell.recovery])
     return Plan(
         name="cell-" + name.replace("/", "-"),
         topics=3 if cell.strategy == "chunked" else 2,
         depth=_depth(cell),
-        settings=_settings(cell),
-        vendor_of=dict.fromkeys(STAGES, VENDOR_OF[cell.recovery]),
+        settings={**_settings(cell), "bulk": in_bulk(vendor_of)},
+        vendor_of=vendor_of,
         controls={VENDOR_OF[cell.recovery]: _control(cell)},
         cap_micro=None,
         crew={"generation": 1, "media": 1},
@@ -93,7 +97,7 @@ def _settings(cell: Cell) -> dict[str, Any]:
 
 
 def _control(cell: Cell) -> dict[str, Any]:
-    return {"latency_s": [2.0, 8.0], "next": [LOST[cell.place]] if cell.place in LOST else []}
+    return {"latency_s": [2.0, 8.0], "next": [LOST[cell.place]] if cell.place in LOST else [], **QUICK_BULK}
 
 
 def _orders(cell: Cell) -> dict[str, tuple[str, ...]]:

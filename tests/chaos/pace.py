@@ -9,6 +9,7 @@ SCALE = 100.0  # the vendors' clock against ours
 LIST_LAG_S = 0.3
 DEADLINE_S = 1.0  # of a call
 MAX_AGE_S = 4.0  # of a job at a vendor
+BULK_WINDOW_S = 3.0  # of a bulk job
 PACE: dict[str, float] = {  # name, with its module where others have the same -> seconds
     "LIST_LAG_S": LIST_LAG_S,
     "NOT_SENT_PAUSE_S": 0.1,
@@ -32,6 +33,17 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "CLOCK_SKEW": 0.3,
     "PUT_OFF": 0.1,
     "UNDO_S": 0.05,
+    "bulk.LOOK_EVERY_S": 0.05,
+    "NO_ROOM_S": 0.1,
+    "FILL_S": 0.1,
+    "PUT_OFF_S": 0.1,
+    "CREATE_S": DEADLINE_S,
+    "bulk_take.UPLOAD_S": 6.0,
+    "bulk_take.READ_S": 6.0,
+    "POLL_LEAST_S": 0.05,
+    "POLL_MOST_S": 0.3,
+    "READ_AGAIN_S": 0.1,
+    "TOO_MUCH_S": 0.1,
     "limits.FIRST_BREAK_S": 0.2,
     "limits.LONGEST_BREAK_S": 2.0,
 }

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from jobs import control, review
-from jobs.models import Asset, Attempt, Batch, Budget, Step, Video
+from jobs.models import Asset, Attempt, Batch, Budget, BulkJob, Step, Video
 from jobs.states import TERMINAL, Reason, State, Verdict
 from providers.models import Lane, Provider
 from tests.chaos import weather
@@ -107,4 +107,5 @@ def is_over() -> bool:
     """Nothing is left that a machine or a person has to do."""
     open_ = Step.objects.exclude(state__in=TERMINAL).exists()
     waits = Asset.objects.filter(verdict=Verdict.FLAGGED, current=True, video__cancelled_at=None).exists()
-    return not open_ and not waits and not Video.objects.filter(needs_advance=True).exists()
+    in_bulk = BulkJob.objects.exclude(state=BulkJob.State.OVER).exists()
+    return not open_ and not in_bulk and not waits and not Video.objects.filter(needs_advance=True).exists()

@@ -15,14 +15,22 @@ CAPS = {  # in micro: none, or one that is soon used up
     "clips": (None, 60_000, 300_000),
     "films": (None, 300_000),
 }
-VENDORS = ("instant", "keyed", "jobs")
+VENDORS = ("instant", "keyed", "jobs", "bulk")
 STAGES = ("topic_moderation", "script", "text_moderation", "voiceover", "image", "clip")
 STRATEGIES = ("pipelined", "pipelined", "parallel", "chunked", "sequential")
 FAULTS = {
     "instant": ("lose_before_accept", "lose_after_accept", "500_before", "500_after", "garbage_after", "slow"),
     "keyed": ("lose_before_accept", "lose_after_accept", "500_after", "504_after", "garbage_after", "slow"),
     "jobs": ("lose_before_accept", "lose_after_accept", "503_before", "500_after", "garbage_after", "no_id"),
+    "bulk": ("lose_before_accept", "lose_after_accept", "500_before", "500_after", "garbage_after"),
 }
+QUICK_BULK = {
+    "bulk_validate_s": [0.0, 5.0],
+    "bulk_latency_s": [2.0, 30.0],
+    "bulk_finalize_s": 0.0,
+    "bulk_cancel_s": 5.0,
+}
+BULK_FAULTS = ("expires", "no_output", "invalid", "token_limit", "stuck", "lines_doubled")
 ALWAYS = ("429", "400", "402", "fail_job", "moderated", "unknown_status", "stuck", "cut_file", "broken_file")
 ALWAYS += ("expired_file",)
 LOOKS = ("lose", "429", "500", "503", "garbage")
@@ -32,11 +40,17 @@ OF_GENERATION = """
     before_rename after_rename_before_row mid_record_files mid_recovery after_recovery before_drain after_drain
     after_spill mid_spilled
 """
+OF_BULK = """
+    mid_fill after_fill before_upload after_upload before_create after_create mid_created mid_read after_read
+"""
 OF_MEDIA = """
     after_take mid_qc after_qc mid_verdicts before_settle after_settle mid_recovery after_recovery mid_render
     after_send_before_record mid_claim after_claim mid_settle before_drain after_drain
 """
-PLACES_OF = {"generation": OF_GENERATION.split(), "media": OF_MEDIA.split()}  # where a drive of this role comes by
+PLACES_OF = {
+    "generation": [*OF_GENERATION.split(), *OF_BULK.split()],
+    "media": OF_MEDIA.split(),
+}  # where a drive of this role comes by
 WRITES_FILES = ("mid_download", "before_rename")
 ACTIONS = ("kill",) * 6 + ("stop", "stop", "sleep+0.6", "raise", "busy", "kill+0.05")
 
@@ -75,12 +89,13 @@ def draw(seed: str, number: int, *, depth: str = "") -> Plan:
     topics = {"texts": chance.randint(3, 6), "stills": chance.randint(2, 3)}.get(depth, chance.randint(1, 2))
     strategy = chance.choice(STRATEGIES)
     storm_s = chance.uniform(0.8, 2.0)
+    vendor_of = {stage: chance.choice(VENDORS) for stage in STAGES}
     return Plan(
         name=f"{seed}-{number}",
         topics=topics,
         depth=depth,
-        settings=_settings(chance, depth, strategy),
-        vendor_of={stage: chance.choice(VENDORS) for stage in STAGES},
+        settings={**_settings(chance, depth, strategy), "bulk": in_bulk(vendor_of)},
+        vendor_of=vendor_of,
         controls={vendor: _control(chance, vendor) for vendor in VENDORS},
         cap_micro=chance.choice(CAPS[depth]),
         crew={"generation": chance.choice((1, 2, 2)), "media": 1},
@@ -104,6 +119,10 @@ def _settings(chance: Random, depth: str, strategy: str) -> dict[str, Any]:
     }
 
 
+def in_bulk(vendor_of: dict[str, str]) -> list[str]:
+    return [stage for stage, vendor in vendor_of.items() if vendor == "bulk"]
+
+
 def _control(chance: Random, vendor: str) -> dict[str, Any]:
     wild = chance.choice((0.0, 0.05, 0.12))
     names = chance.sample(FAULTS[vendor], 2) + chance.sample(ALWAYS, 3)
@@ -115,6 +134,8 @@ def _control(chance: Random, vendor: str) -> dict[str, Any]:
         "bill_failed": chance.random() < 0.5,
         "rates": {name: wild * chance.uniform(0.3, 1.0) for name in names},
         "next_get": chance.choices(LOOKS, k=chance.randint(0, 4)) if wild else [],
+        "bulk_rates": dict.fromkeys(chance.sample(BULK_FAULTS, 2), wild),
+        **QUICK_BULK,
     }
 
 
