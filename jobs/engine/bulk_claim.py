@@ -22,7 +22,7 @@ from jobs.states import State
 from jobs.transactions import atomically
 from providers import registry
 from providers.base import Adapter
-from providers.models import Lane, Offer, Price, Provider, price_for
+from providers.models import Lane, Price, Provider, price_for
 from providers.types import Request
 
 from . import books
@@ -30,7 +30,7 @@ from .claim import STEP_FIELDS
 from .desk import NOTHING_YET, is_counted
 from .failpoints import failpoint
 from .requests import as_sent, request_of
-from .rows import JsonText, insert_rows, light, still_ours
+from .rows import JsonText, insert_rows, light, offers, still_ours
 
 log = logging.getLogger(__name__)
 AT_ONCE = 500  # lines in one transaction
@@ -91,7 +91,8 @@ class _Filling:
             not_before__lte=self.now,
             video__cancelled_at=None,
         )
-        found = light(ready.order_by("rank", "pk")[:most], STEP_FIELDS, {"offer": Offer.objects.all()})
+        rows = ready.order_by("rank", "pk").values_list(*STEP_FIELDS)[:most]
+        found = light(Step, STEP_FIELDS, rows, {"offer": offers})
         ours = still_ours({step.pk: step.fence for step in found}, State.READY) if found else {}
         by_kind: dict[tuple[int, int], list[Step]] = {}
         for step in found:

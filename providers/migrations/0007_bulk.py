@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('providers', '0005_catalogue'),
+        ('providers', '0006_learned_cap'),
     ]
 
     operations = [

@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0011_instead_of'),
-        ('providers', '0006_bulk'),
+        ('jobs', '0012_trials'),
+        ('providers', '0007_bulk'),
     ]
 
     operations = [
