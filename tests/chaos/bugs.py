@@ -159,34 +159,28 @@ def expired_link_made_anew() -> None:
 def worker_name_reused() -> None:
     """A process takes over the name of the one before it, as a pod of a set does: what the dead held looks alive."""
     from jobs.engine import worker
+    from jobs.models import Worker
 
-    real = uuid.uuid4
-
-    def named() -> uuid.UUID:
+    def take_the_first_free_name(role: str) -> uuid.UUID:
         for number in range(20):
-            name = uuid.uuid5(uuid.NAMESPACE_DNS, f"worker-{number}")
-            if worker.is_dead(str(name)):
+            name = uuid.uuid5(uuid.NAMESPACE_DNS, f"{role}-{number}")
+            if worker.hold(str(name), patience_s=0.05):
                 return name
-        return real()
+        raise RuntimeError("Every name is taken.")
 
-    def enlist(role: str, now: Any) -> Any:
-        from jobs.models import Worker
-
-        name = named()
-        worker.hold(str(name))
-        row, _ = Worker.objects.update_or_create(
-            uuid=name,
-            defaults={
-                "role": role,
-                "host": worker.here(),
-                "boot_id": worker.boot_id(),
-                "pid": os.getpid(),
-                "started_at": now,
-                "seen_at": now,
-                "ended_at": None,
-            },
-        )
-        return row
+    def enlist(role: str, now: Any) -> Worker:
+        said = {
+            "role": role,
+            "supervisor": uuid.UUID(os.environ[worker.CLUSTER_VARIABLE]),
+            "host": worker.here(),
+            "boot_id": worker.boot_id(),
+            "pid": os.getpid(),
+            "started_at": now,
+            "seen_at": now,
+            "ended_at": None,
+            "erred": False,
+        }
+        return Worker.objects.update_or_create(uuid=take_the_first_free_name(role), defaults=said)[0]
 
     worker.enlist = enlist
 
@@ -224,7 +218,6 @@ def renamed_before_synced() -> None:
 
 
 NAMES = tuple(_planters)
-SLOW = ("worker_name_reused",)  # what these break is that work goes on
 
 
 def synced_before_named() -> bool:

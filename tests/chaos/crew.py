@@ -21,6 +21,7 @@ from tests.chaos.ground import Ground
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.chaos.preload"])
 PR_SET_PDEATHSIG = 1
+RECOVERIES = "recoveries"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +56,26 @@ def work(order: Order) -> None:
     weather.feel(order.ground.folder)
     if order.host:
         worker.here = lambda: f"{order.host}:{order.ground.folder.name}"
+    _note_recoveries(order.ground.folder)
     bugs.plant(order.bug)
     failpoints.arm(order.failpoints)
     Drive(order.role, slice_s=order.slice_s, clock=weather.now).run()
+
+
+def _note_recoveries(folder: Path) -> None:
+    """When each began that came to its end, by the clock that all processes of a machine share."""
+    from jobs.engine import recovery
+
+    recover = recovery.recover
+
+    def recover_and_say_so(*args: Any) -> int:
+        began = time.monotonic()
+        freed = recover(*args)
+        with (folder / RECOVERIES).open("a") as file:
+            file.write(f"{began}\n")
+        return freed
+
+    recovery.recover = recover_and_say_so
 
 
 def _log_to_stderr() -> None:
@@ -94,6 +112,7 @@ class Crew:
     deaths: int = 0
     starts: int = 0
     cluster: str = ""
+    died: dict[int, float] = field(default_factory=dict)  # process -> when that was seen
 
     def new_cluster(self) -> None:
         """The lock of a supervisor's first process: while we hold it, the cluster lives."""
@@ -107,6 +126,7 @@ class Crew:
         order = Order(ground=self.ground, role=role, name=f"{self.starts}-{role}", cluster=self.cluster, **values)
         process = FORKS.Process(target=work, args=(order,), daemon=True)
         process.start()
+        self.died.pop(process.pid, None)
         member = Member(order, process)
         self.members.append(member)
         return member
@@ -117,8 +137,15 @@ class Crew:
         for member in gone:
             self.members.remove(member)
             self.deaths += member.process.exitcode < 0
+            self.died[member.process.pid] = time.monotonic()
             member.process.close()
         return gone
+
+    def recoveries(self) -> list[float]:
+        """When those began that have ended by now."""
+        with contextlib.suppress(FileNotFoundError):
+            return [float(line) for line in (self.ground.folder / RECOVERIES).read_text().splitlines()]
+        return []
 
     def of(self, role: str) -> list[Member]:
         return [member for member in self.members if member.order.role == role]

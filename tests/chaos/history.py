@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from django.db import connection
 
-from jobs.models import Attempt, Budget, LedgerEntry
+from jobs.models import Attempt, Budget, LedgerEntry, Step
 from jobs.states import MOVES, OWNED, State
 
 Outcome = Attempt.Outcome
 TABLE = "chaos_history"
-COLUMNS = ("what", "row", "old", "new", "old_fence", "new_fence", "old_owner", "new_owner")
+COLUMNS = ("what", "row", "old", "new", "old_fence", "new_fence", "old_owner", "new_owner", "pid")
 # What may become of an outcome: a final one stays, but a job that was accepted can still end badly or be given up.
 OUTCOMES = {
     Outcome.NONE: set(Outcome) - {Outcome.NONE},
@@ -23,18 +23,19 @@ WATCHED = {  # name -> (table, the columns that are watched, the values that are
     "step": (
         "jobs_step",
         ("state", "fence", "owner"),
-        "OLD.state, NEW.state, OLD.fence, NEW.fence, OLD.owner, NEW.owner",
+        "OLD.state, NEW.state, OLD.fence, NEW.fence, OLD.owner, NEW.owner, "
+        "(SELECT pid FROM jobs_worker WHERE uuid = NEW.owner)",  # who it is now: another may get its name
     ),
-    "attempt": ("jobs_attempt", ("outcome",), "OLD.outcome, NEW.outcome, 0, 0, NULL, NULL"),
+    "attempt": ("jobs_attempt", ("outcome",), "OLD.outcome, NEW.outcome, 0, 0, NULL, NULL, NULL"),
     "ledger": (
         "jobs_ledgerentry",
         ("reserved_micro", "at_risk_micro", "spent_micro"),
-        "'', 'changed', 0, 0, NULL, NULL",
+        "'', 'changed', 0, 0, NULL, NULL, NULL",
     ),
     "cap": (
         "jobs_budget",
         ("cap_micro",),
-        "OLD.cap_micro, NEW.cap_micro, coalesce((SELECT max(id) FROM jobs_ledgerentry), 0), 0, NULL, NULL",
+        "OLD.cap_micro, NEW.cap_micro, coalesce((SELECT max(id) FROM jobs_ledgerentry), 0), 0, NULL, NULL, NULL",
     ),
 }
 
@@ -46,7 +47,7 @@ def install() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TABLE {TABLE} (id {kind} PRIMARY KEY, what text, row bigint, old text, new text, "
-            f"old_fence bigint, new_fence bigint, old_owner {uuid}, new_owner {uuid})"
+            f"old_fence bigint, new_fence bigint, old_owner {uuid}, new_owner {uuid}, pid bigint)"
         )
         for name, (table, watched, kept) in WATCHED.items():
             differs = " OR ".join(f"OLD.{c} IS {'DISTINCT FROM' if postgres else 'NOT'} NEW.{c}" for c in watched)
@@ -69,7 +70,7 @@ def is_sound() -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(COLUMNS)} FROM {TABLE} ORDER BY id")
         rows = cursor.fetchall()
-    for what, row, old, new, old_fence, new_fence, old_owner, new_owner in rows:
+    for what, row, old, new, old_fence, new_fence, old_owner, new_owner, _ in rows:
         if what == "cap":
             continue
         if what == "ledger":
@@ -84,6 +85,25 @@ def is_sound() -> Iterator[str]:
                 yield f"I19 step {row} went from {old} to {new}"
             if new in OWNED and new_owner and new_owner != old_owner and new_fence <= old_fence:
                 yield f"I7 step {row} got a new owner without a new fence"
+
+
+def held_by_the_dead(died: dict[int, float], recoveries: list[float]) -> Iterator[tuple[int, str]]:
+    """I2: what a process held is taken up by whoever looks for it after its death. Steps, and what is said of them.
+
+    `died`: the moments at which processes were found dead. `recoveries`: when those began that have ended since.
+    One is not enough: a server may still be writing what a client sent it before it died.
+    """
+    held = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("pk", "fence"))
+    if not held:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT row, new_fence, pid FROM {TABLE} WHERE pid IS NOT NULL ORDER BY id DESC")
+        taken_by = {(row, fence): pid for row, fence, pid in cursor.fetchall()}  # the first stands
+    for step, fence in held:
+        pid = taken_by.get((step, fence))
+        since = sum(began > died[pid] for began in recoveries) if pid in died else 0
+        if since > 1:
+            yield step, f"I2 step {step} is held by process {pid}, and {since} recoveries began since its death"
 
 
 def caps_were_kept() -> Iterator[str]:

@@ -17,7 +17,6 @@ from typing import Any
 
 from tests.chaos import bugs, matrix
 
-SLOWNESS = ("liveness", "I2 ", "I10", "I12", "I21")  # what a machine that is too busy shows as well
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from jobs.models import Asset, Attempt, Budget, LedgerEntry, Step, Video
+from jobs.models import Asset, Attempt, Budget, LedgerEntry, Step, Video, Worker
 from jobs.states import State
 from providers.models import Lane, Offer, Price
 from tests.chaos import at_rest, history
@@ -100,6 +100,19 @@ def test_a_new_owner_under_the_old_fence_is_seen(watched, attempt):
     assert list(history.is_sound()) == []
     Step.objects.update(owner="22222222-2222-2222-2222-222222222222")
     assert numbers(history.is_sound()) == {"I7"}
+
+
+def test_what_a_dead_process_holds_is_seen_even_when_another_has_its_name(watched, attempt):
+    worker = Worker.objects.create(role="generation", host="here", boot_id="boot", pid=7)
+    Step.objects.update(state=State.CLAIMED, fence=4, owner=worker.pk)
+    Worker.objects.update(pid=8)
+    assert list(history.held_by_the_dead({8: 10.0}, [11.0, 12.0])) == []
+    assert list(history.held_by_the_dead({7: 10.0}, [9.0, 11.0])) == []
+    assert numbers(said for _, said in history.held_by_the_dead({7: 10.0}, [11.0, 12.0])) == {"I2"}
+    Step.objects.update(fence=5)  # the other has taken it anew
+    assert list(history.held_by_the_dead({7: 10.0}, [11.0, 12.0])) == []
+    Step.objects.update(state=State.READY, owner=None)
+    assert list(history.held_by_the_dead({7: 10.0, 8: 10.0}, [11.0, 12.0])) == []
 
 
 def test_an_outcome_that_is_rewritten_is_seen(watched, attempt):

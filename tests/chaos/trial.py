@@ -168,7 +168,11 @@ class Trial:
 
     def _watch_owners(self) -> None:
         """What somebody owns comes to its end, or is taken up by somebody else, long before its lease is over."""
-        now = time.monotonic()
+        now, recoveries = time.monotonic(), self.crew.recoveries()
+        for step, said in history.held_by_the_dead(self.crew.died, recoveries):
+            if step not in self.stuck:
+                self.stuck.add(step)
+                self.broken.append(said)
         owned = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("pk", "fence"))
         self.owned = {key: self.owned.get(key, now) for key in owned}
         for (step, _), since in self.owned.items():
