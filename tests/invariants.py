@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Sum
+from django.db.models import F, Sum
 
 from jobs.models import Asset, Attempt, Batch, Budget, BulkJob, Decision, LedgerEntry, Step
 from jobs.states import OPEN, OWNED, Reason, Stage, State
@@ -39,33 +39,53 @@ def assert_invariants(*, books: dict[str, Any] | None = None, files: bool = True
 
 
 def rows_are_sound(now: datetime) -> Iterator[str]:
-    for step in Step.objects.exclude(state__in=State.values):
-        yield f"I1 step {step.pk} is in no known state: {step.state}"
-    late = now - GRACE
-    for step in Step.objects.filter(state__in=OWNED, lease_until__lt=late).exclude(owner=None):
-        yield f"I2 step {step.pk} is owned for ever"
-    waiting = Attempt.objects.filter(bulk__isnull=False, outcome="none", bulk__ended_at=None).values("step")
-    for step in Step.objects.filter(state=State.CLAIMED, owner=None).exclude(pk__in=waiting):
-        yield f"I2 step {step.pk} is being sent by nobody"
-    for step in Step.objects.exclude(state__in=OWNED).exclude(owner=None):
-        yield f"I2 step {step.pk} is {step.state} and still owned"
-    for attempt in Attempt.objects.exclude(external_id="").filter(outcome__in=("none", "not_sent")):
-        yield f"I3 attempt {attempt.pk} has a remote job and the outcome {attempt.outcome}"
-    jobs = Attempt.objects.exclude(external_id="").values("provider", "external_id")
-    for row in jobs.annotate(n=Count("pk")).filter(n__gt=1).order_by():
-        yield f"I4 {row['n']} attempts share the remote job {row['external_id']}"
-    acting = Attempt.objects.filter(outcome__in=("none", "unknown")).exclude(decisions__kind__in=RISKED).values("step")
-    for row in acting.annotate(n=Count("pk")).filter(n__gt=1).order_by():
-        yield f"I6 {row['n']} attempts of step {row['step']} may still act"
-    for step in Step.objects.filter(state__in=(State.DONE, State.CANCELLED), finished_at=None):
-        yield f"I19 step {step.pk} is {step.state} without an end"
-    for step in Step.objects.exclude(state__in=(State.DONE, State.CANCELLED)).exclude(finished_at=None):
-        yield f"I19 step {step.pk} has ended and is {step.state}"
-    for step in Step.objects.filter(state=State.ATTENTION):
-        if step.reason not in Reason.values or not step.message:
+    """Few and wide queries: some ask after every move of the engine, and putting a query together takes a while."""
+    steps, late = list(Step.objects.order_by("pk")), now - GRACE
+    waiting = Attempt.objects.filter(bulk__isnull=False, outcome="none", bulk__ended_at=None)
+    in_bulk = set(waiting.values_list("step", flat=True))
+    for step in steps:
+        is_over = step.state in (State.DONE, State.CANCELLED)
+        if step.state not in State.values:
+            yield f"I1 step {step.pk} is in no known state: {step.state}"
+        if step.state in OWNED and step.owner and step.lease_until and step.lease_until < late:
+            yield f"I2 step {step.pk} is owned for ever"
+        if step.state == State.CLAIMED and not step.owner and step.pk not in in_bulk:
+            yield f"I2 step {step.pk} is being sent by nobody"
+        if step.state not in OWNED and step.owner:
+            yield f"I2 step {step.pk} is {step.state} and still owned"
+        if is_over and not step.finished_at:
+            yield f"I19 step {step.pk} is {step.state} without an end"
+        if not is_over and step.finished_at:
+            yield f"I19 step {step.pk} has ended and is {step.state}"
+        if step.state == State.ATTENTION and (step.reason not in Reason.values or not step.message):
             yield f"I22 step {step.pk} needs a person and does not say why"
+    yield from attempts_are_sound()
     yield from bulk_jobs_are_sound(late)
-    yield from inputs_came_first()
+    yield from inputs_came_first(steps)
+
+
+def attempts_are_sound() -> Iterator[str]:
+    jobs: Counter[tuple[int, str]] = Counter()
+    acting: Counter[int] = Counter()
+    risked = _risked()
+    rows = Attempt.objects.values_list("pk", "step", "provider", "external_id", "outcome").order_by("pk")
+    for attempt, step, provider, external_id, outcome in rows:
+        if external_id:
+            jobs[provider, external_id] += 1
+            if outcome in ("none", "not_sent"):
+                yield f"I3 attempt {attempt} has a remote job and the outcome {outcome}"
+        if outcome in ("none", "unknown") and attempt not in risked:
+            acting[step] += 1
+    for (_, external_id), n in jobs.items():
+        if n > 1:
+            yield f"I4 {n} attempts share the remote job {external_id}"
+    for step, n in acting.items():
+        if n > 1:
+            yield f"I6 {n} attempts of step {step} may still act"
+
+
+def _risked() -> set[int | None]:
+    return set(Decision.objects.filter(kind__in=RISKED).values_list("attempt", flat=True))
 
 
 def bulk_jobs_are_sound(late: datetime) -> Iterator[str]:
@@ -84,11 +104,11 @@ def bulk_jobs_are_sound(late: datetime) -> Iterator[str]:
         yield f"I10 attempt {attempt.pk} is a line of a bulk job, at the price of a call"
 
 
-def inputs_came_first() -> Iterator[str]:
+def inputs_came_first(steps: Iterable[Step]) -> Iterator[str]:
     made: dict[tuple[int, int | None, str], datetime] = {}
     for video, scene, kind, at in Asset.objects.values_list("video", "scene", "kind", "created_at").order_by("-pk"):
         made[video, scene, kind] = made[video, None, kind] = at  # the first comes last
-    for step in Step.objects.all():
+    for step in steps:
         for stage, same_scene in NEEDS.get(Stage(step.stage), []) if step.stage in Stage.values else []:
             at = made.get((step.video_id, step.scene_id if same_scene else None, stage.value))
             if at is None or at > step.created_at:
@@ -99,12 +119,18 @@ def money_is_sound() -> Iterator[str]:
     zero = dict.fromkeys(SUMS, 0)
     of_attempt: dict[int, dict[str, int]] = defaultdict(lambda: dict(zero))
     kinds: Counter[tuple[int, str]] = Counter()
-    for entry in LedgerEntry.objects.exclude(attempt=None).exclude(kind=LedgerEntry.Kind.ORPHAN):  # of no attempt's own
-        kinds[entry.attempt_id, entry.kind] += 1
-        for name in SUMS:
-            of_attempt[entry.attempt_id][name] += getattr(entry, name)
-    risked = set(Decision.objects.filter(kind__in=RISKED).values_list("attempt", flat=True))
-    for attempt in Attempt.objects.select_related("step"):
+    of_batch: Counter[int] = Counter()
+    entries = list(LedgerEntry.objects.order_by("pk"))
+    for entry in entries:
+        if entry.batch_id:
+            of_batch[entry.batch_id] += entry.reserved_micro
+        if entry.attempt_id and entry.kind != LedgerEntry.Kind.ORPHAN:  # which is of no attempt's own
+            kinds[entry.attempt_id, entry.kind] += 1
+            for name in SUMS:
+                of_attempt[entry.attempt_id][name] += getattr(entry, name)
+    risked = _risked()
+    columns = ("pk", "outcome", "reserved_micro", "cost_micro", "ended_at", "step__state")
+    for attempt in Attempt.objects.values_list(*columns, named=True).order_by("pk"):
         has = of_attempt[attempt.pk]
         at_risk = attempt.reserved_micro if attempt.outcome == "unknown" else 0
         open_ = attempt.ended_at is None and attempt.outcome != "unknown"
@@ -116,14 +142,12 @@ def money_is_sound() -> Iterator[str]:
                 yield f"I10 attempt {attempt.pk} ({attempt.outcome}): {name} is {has[name]}, should be {micro}"
         if has["spent_micro"] != attempt.cost_micro:
             yield f"I10 attempt {attempt.pk}: booked {has['spent_micro']}, cost {attempt.cost_micro}"
-        if at_risk and attempt.step.state not in (State.UNKNOWN, State.ATTENTION) and attempt.pk not in risked:
+        if at_risk and attempt.step__state not in (State.UNKNOWN, State.ATTENTION) and attempt.pk not in risked:
             yield f"I13 attempt {attempt.pk} has money at risk that nobody sees"
     for batch in Batch.objects.exclude(finished_at=None):
-        rest = batch.entries.aggregate(n=Sum("reserved_micro", default=0))["n"]
-        is_out = batch.steps.filter(state__in=OPEN).exists()  # of cancelled videos: what runs is ended and booked
-        if rest and not is_out:
+        rest = of_batch[batch.pk]
+        if rest and not batch.steps.filter(state__in=OPEN).exists():  # what runs of cancelled videos is still booked
             yield f"I12 batch {batch.pk} is over and has {rest} reserved"
-    entries = list(LedgerEntry.objects.order_by("pk"))
     for budget in Budget.objects.all():
         yield from _budget_is_sound(budget, entries)
 
@@ -169,12 +193,13 @@ def billed_once(books: dict[str, Any]) -> Iterator[str]:
 
 def ledger_is_the_bill(books: dict[str, Any]) -> Iterator[str]:
     """Spent is at most what the vendor billed, and that at most what is spent, reserved or at risk."""
-    for vendor, facts in books["vendors"].items():
-        mine = LedgerEntry.objects.filter(provider__slug=f"sim_{vendor}")
-        sums = mine.aggregate(**{name: Sum(name, default=0) for name in SUMS})
-        most = sum(sums.values())
-        if not sums["spent_micro"] <= facts["billed_micro"] <= most:
-            yield f"I8 {vendor} billed {facts['billed_micro']}; booked: {sums}"
+    named = {f"sim_{vendor}": vendor for vendor in books["vendors"]}
+    mine = LedgerEntry.objects.filter(provider__slug__in=named).values("provider__slug").order_by()
+    booked = {row.pop("provider__slug"): row for row in mine.annotate(**{name: Sum(name) for name in SUMS})}
+    for slug, vendor in named.items():
+        billed, sums = books["vendors"][vendor]["billed_micro"], booked.get(slug) or dict.fromkeys(SUMS, 0)
+        if not sums["spent_micro"] <= billed <= sum(sums.values()):
+            yield f"I8 {vendor} billed {billed}; booked: {sums}"
 
 
 def limits_were_kept(books: dict[str, Any]) -> Iterator[str]:
