@@ -66,7 +66,7 @@ def try_provider(
     offer: str = "",
     tell: Callable[[str], None] = lambda text: None,
     sleep: Callable[[float], None] = time.sleep,
-    poll_s: float = POLL_S,
+    poll_s: float | None = None,
 ) -> Trial:
     """Sends one call that costs money. Raises CannotTry before anything is sent."""
     adapter_type = _adapter_type(slug)
@@ -88,7 +88,7 @@ def try_provider(
                 elif time.monotonic() > began + MOST_S:
                     minutes = f"{MOST_S / 60:.0f} minutes"
                     raise NotSent(f"The job {trial.job} still runs after {minutes}; it was left to itself.")
-                sleep(max(poll_s, adapter.least_poll_s if poll_s == POLL_S else poll_s))
+                sleep(max(POLL_S, adapter.least_poll_s) if poll_s is None else poll_s)
                 answer = adapter.poll(trial.job)
             _ended(trial, price, answer)
         except CallError as error:

@@ -361,6 +361,7 @@ def at_once(vendors, tmp_path, request, count):
     return ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("offer", "tier", "queue", "most", "errors"),
     [
@@ -381,6 +382,7 @@ def test_what_is_too_many_at_once_is_refused_and_not_billed(vendors, voice, tmp_
     assert len(bills(vendors)) == most == len(ended) - 2
 
 
+@pytest.mark.slow
 def test_both_kinds_of_models_are_counted_apart(vendors, voice, tmp_path):
     vendors.control("elevenlabs", latency_s=[900, 900], media="tiny")
     ended = at_once(vendors, tmp_path, voice, 3)

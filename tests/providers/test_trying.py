@@ -24,6 +24,7 @@ def runway(vendors, monkeypatch):
     monkeypatch.setenv("RUNWAYML_API_SECRET", "a-key")
     monkeypatch.setenv("VIDBATCH_URL_RUNWAY", f"{vendors.url}/runway")
     monkeypatch.setattr(trying, "POLL_S", 0.02)
+    monkeypatch.setattr(registry.get("runway"), "least_poll_s", 0.02)
     return vendors
 
 
