@@ -33,23 +33,32 @@ def _state_words(job: BulkJob, *, is_paused: bool) -> SafeString:
         case State.OPEN | State.CLOSED if is_paused:
             words = "{} for {} in bulk: sent when the batch goes on."
         case State.OPEN:
-            words = "{} gathered for {} in bulk: sent within a minute, or when the file is full."
+            return format_html(
+                "{} gathered for {} in bulk: sent within a minute, or when the file is full.", what, job.provider
+            )
         case State.CLOSED:
-            words = "{} for {} in bulk: about to be sent."
+            return format_html("{} for {} in bulk: about to be sent.", what, job.provider)
         case State.SENDING:
-            words = "{} on the way to {} in bulk."
+            return format_html("{} on the way to {} in bulk.", what, job.provider)
         case State.UNKNOWN:
-            words = "{} in bulk: the answer of {} was lost; the order is looked for there."
+            return format_html(
+                "{} in bulk: the answer of {} was lost; the order is looked for there.", what, job.provider
+            )
         case State.READING:
-            words = "{} in bulk: {} is done, and the results are read."
+            return format_html("{} in bulk: {} is done, and the results are read.", what, job.provider)
         case _:
             return _out_words(job, what)
-    return format_html(words, what, job.provider)
 
 
 def _out_words(job: BulkJob, what: str) -> SafeString:
     assert job.sent_at is not None
     window = timedelta(seconds=registry.all_adapters().get(job.provider.slug, Adapter).bulk_window_s)
     done = f", {job.done:,} worked on" if job.done else ""
-    words = "{} in bulk at {} since {}{}: back by {}, often sooner."
-    return format_html(words, what, job.provider, when(job.sent_at), done, when(job.sent_at + window))
+    return format_html(
+        "{} in bulk at {} since {}{}: back by {}, often sooner.",
+        what,
+        job.provider,
+        when(job.sent_at),
+        done,
+        when(job.sent_at + window),
+    )

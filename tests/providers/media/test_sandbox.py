@@ -93,10 +93,11 @@ def test_a_program_killed_from_outside_is_told_from_one_that_failed(kill):
 
 
 @pytest.mark.ffmpeg
-def test_an_interrupted_ffmpeg_is_told_from_a_damaged_file():
-    endless = "ffmpeg -nostdin -loglevel info -f lavfi -i nullsrc -f null - 2>&1 & read x; kill -TERM $!; wait $!"
+def test_an_interrupted_ffmpeg_is_told_from_a_damaged_file(tmp_path):
+    endless = f"ffmpeg -nostdin -loglevel info -f lavfi -i nullsrc -f null - 2> {tmp_path}/said &"
+    until_it_runs = f"until grep -q 'Output #0' {tmp_path}/said; do sleep 0.05; done"
     with pytest.raises(MediaError) as caught:
-        sandbox.run(["sh", "-c", f"sleep 0.5 | ({endless})"], timeout_s=20)
+        sandbox.run(["sh", "-c", f"{endless} {until_it_runs}; kill -TERM $!; wait $!"], timeout_s=20)
     assert f"status {FFMPEG_INTERRUPTED}" in caught.value.message
 
 
