@@ -31,10 +31,10 @@ def _state_words(job: BulkJob, *, is_paused: bool) -> SafeString:
     what = f"{job.lines:,} {job.capability if job.lines == 1 else PLURALS.get(job.capability, job.capability)}"
     match job.state:
         case State.OPEN | State.CLOSED if is_paused:
-            words = "{} for {} in bulk: sent when the batch goes on."
+            return format_html("{} for {} in bulk: sent when the batch goes on.", what, job.provider)
         case State.OPEN:
             return format_html(
-                "{} gathered for {} in bulk: sent within a minute, or when the file is full.", what, job.provider
+                "{} gathered for {} in bulk: sent within a minute, or once it is full.", what, job.provider
             )
         case State.CLOSED:
             return format_html("{} for {} in bulk: about to be sent.", what, job.provider)
@@ -46,8 +46,7 @@ def _state_words(job: BulkJob, *, is_paused: bool) -> SafeString:
             )
         case State.READING:
             return format_html("{} in bulk: {} is done, and the results are read.", what, job.provider)
-        case _:
-            return _out_words(job, what)
+    return _out_words(job, what)
 
 
 def _out_words(job: BulkJob, what: str) -> SafeString:
