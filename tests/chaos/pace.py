@@ -9,7 +9,7 @@ SCALE = 100.0  # the vendors' clock against ours
 LIST_LAG_S = 0.3
 DEADLINE_S = 1.0  # of a call
 MAX_AGE_S = 4.0  # of a job at a vendor
-BULK_WINDOW_S = 3.0  # of a bulk job
+BULK_WINDOW_S = 2.0  # of a bulk job
 PACE: dict[str, float] = {  # name, with its module where others have the same -> seconds
     "LIST_LAG_S": LIST_LAG_S,
     "NOT_SENT_PAUSE_S": 0.1,

@@ -16,6 +16,7 @@ CAPS = {  # in micro: none, or one that is soon used up
     "films": (None, 300_000),
 }
 VENDORS = ("instant", "keyed", "jobs", "bulk")
+OFTEN = (3, 3, 3, 1)  # bulk jobs take the longest
 STAGES = ("topic_moderation", "script", "text_moderation", "voiceover", "image", "clip")
 STRATEGIES = ("pipelined", "pipelined", "parallel", "chunked", "sequential")
 FAULTS = {
@@ -89,7 +90,7 @@ def draw(seed: str, number: int, *, depth: str = "") -> Plan:
     topics = {"texts": chance.randint(3, 6), "stills": chance.randint(2, 3)}.get(depth, chance.randint(1, 2))
     strategy = chance.choice(STRATEGIES)
     storm_s = chance.uniform(0.8, 2.0)
-    vendor_of = {stage: chance.choice(VENDORS) for stage in STAGES}
+    vendor_of = {stage: chance.choices(VENDORS, OFTEN)[0] for stage in STAGES}
     return Plan(
         name=f"{seed}-{number}",
         topics=topics,
