@@ -18,6 +18,7 @@ from django.db.models import DateTimeField, Expression, F, Model, QuerySet
 from django.db.models.lookups import In
 from django.db.models.query import FlatValuesListIterable, ModelIterable
 from django.db.models.sql import UpdateQuery
+from django.db.transaction import TransactionManagementError
 
 PLACE = "%s"
 
@@ -38,6 +39,7 @@ class _Statement(NamedTuple):
     values: tuple[Any, ...]  # slots among them
     columns: tuple[tuple[int, Any, Any], ...] = ()  # (place, converters, expression) of those that are converted
     of_row: Callable[[Any], Any] = tuple
+    locks: bool = False
 
     def bound(self, given: Sequence[Any]) -> tuple[str, list[Any]]:
         """A list takes as many places as it has values."""
@@ -85,6 +87,8 @@ class question(_Prepared):  # noqa: N801  a decorator
         statement = self._statement(given, kind)
         if statement is None:
             return []
+        if statement.locks and not connection.in_atomic_block:
+            raise TransactionManagementError("Rows are locked in a transaction, or not at all.")
         with connection.cursor() as cursor:
             cursor.execute(*statement.bound(given))
             rows = cursor.fetchall()
@@ -97,7 +101,8 @@ class question(_Prepared):  # noqa: N801  a decorator
         sql, values = compiler.as_sql()
         selected = [column for column, _, _ in compiler.select]
         columns = tuple((at, *of) for at, of in compiler.get_converters(selected).items())
-        return _Statement(tuple(sql.split(PLACE)), tuple(values), columns, _reader(made, compiler))
+        locks = made.query.select_for_update and connection.features.has_select_for_update
+        return _Statement(tuple(sql.split(PLACE)), tuple(values), columns, _reader(made, compiler), locks)
 
 
 class change(_Prepared):  # noqa: N801  a decorator
@@ -135,6 +140,8 @@ def _slot(place: int, value: Any) -> Any:
 
 
 def _adapted(value: Any) -> Any:
+    if value is None:
+        raise ValueError("Nothing equals NULL: what may be None decides about the statement.")
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, UUID):

@@ -101,7 +101,7 @@ class Slots:
         current = _current_of(list({asset.video_id for asset in judged}))
         self.holders = {_slot(holder): holder for holder in light(Asset, READ_OF_ASSET, current)}
         self.mates: dict[int | None, list[Asset]] = defaultdict(list)  # step -> all that was made with it
-        for mate in light(Asset, READ_OF_ASSET, _made_by(list({asset.step_id for asset in judged}))):
+        for mate in light(Asset, READ_OF_ASSET, _made_by(list({asset.step_id for asset in judged} - {None}))):
             self.mates[mate.step_id].append(mate)
         self.changed: dict[int, bool] = {}  # asset -> current
 

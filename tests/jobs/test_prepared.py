@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.db.models import Count, F, Max
 
 from jobs.models import Batch, Step, Worker
@@ -52,6 +53,11 @@ def owned_by(worker: Any) -> Any:
 def by_lane(state: Any) -> Any:
     counted = Step.objects.filter(state=state).values_list("lane").annotate(n=Count("pk"), last=Max("not_before"))
     return counted.order_by("lane")
+
+
+@question
+def locked(ids: Any) -> Any:
+    return Step.objects.select_for_update().filter(pk__in=ids)
 
 
 @change
@@ -129,3 +135,19 @@ def test_a_change_says_how_many_rows_it_found(steps):
     assert put_off(ids[:1], later, worker.pk, frees=True) == 1
     assert owned_by(worker.pk) == [steps[1].pk]
     assert put_off([], later, worker.pk, frees=True) == 0
+
+
+def test_a_value_that_is_missing_is_an_error_and_no_silent_nothing(steps):
+    with pytest.raises(ValueError, match="Nothing equals NULL"):
+        due(State.READY, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_locked_in_a_transaction_or_not_at_all():
+    with transaction.atomic():
+        assert locked([0]) == []
+    if connection.features.has_select_for_update:
+        with pytest.raises(transaction.TransactionManagementError):
+            locked([0])
+    else:
+        assert locked([0]) == []
