@@ -11,7 +11,7 @@ ifeq ($(shell uname -s),Darwin)  # keg-only: Homebrew links neither into the PAT
 export PATH := /opt/homebrew/opt/ffmpeg-full/bin:/usr/local/opt/ffmpeg-full/bin:$(PATH)
 endif
 
-.PHONY: help run test unit slow postgres browser chaos kills bench check lint types imports format lock clean bootstrap-unit bootstrap-test
+.PHONY: help run test unit slow postgres browser vendors chaos kills bench check lint types imports format lock clean bootstrap-unit bootstrap-test
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -43,6 +43,9 @@ browser: bootstrap-test ## From sign-in to a played MP4, in Chromium
 
 chaos: bootstrap-test ## Disturb the engine in every way, on both databases; TRIALS=200 SEED=abc
 	@$(PYTHON) -m tests.chaos trials --trials $(TRIALS) --seed "$(SEED)"
+
+vendors: bootstrap-unit ## Make 20 whole videos by each set of vendors, over the simulator (most of an hour)
+	@VIDBATCH_TEST_TOPICS=20 VIDBATCH_TEST_SETS=all $(PYTEST) -n $(WORKERS) tests/e2e/test_vendors.py
 
 kills: bootstrap-unit ## Kill processes of whole installations at random; TRIALS=10 for more of it
 	@$(PYTEST) -m "chaos and not live"

@@ -2,7 +2,7 @@
 
 Each of the five video vendors makes clips, with pictures by two vendors and voices by two; scripts come from OpenAI.
 Nothing is refused for haste, and the ledger says what the simulator's books say, vendor by vendor.
-`VIDBATCH_TEST_TOPICS=20` makes as many videos by each set of them.
+`VIDBATCH_TEST_TOPICS=20` makes as many videos by each set of them, `VIDBATCH_TEST_SETS=all` by every set there is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
@@ -45,13 +46,15 @@ MODELS = {
     "luma": {"clip": "ray-3.2"},
     "haiper": {"clip": None},
 }
-SETS = [  # (clips, pictures, voices)
+SOME = [  # (clips, pictures, voices)
     ("runway", "stability", "elevenlabs"),
     ("kling", "leonardo", "openai"),
     ("pika", "stability", "openai"),
     ("luma", "leonardo", "elevenlabs"),
     ("haiper", "replicate", "elevenlabs"),
 ]
+ALL = list(product(("runway", "kling", "pika", "luma", "haiper"), ("stability", "leonardo"), ("openai", "elevenlabs")))
+SETS = ALL if os.environ.get("VIDBATCH_TEST_SETS") == "all" else SOME
 
 
 @pytest.fixture
