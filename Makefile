@@ -11,6 +11,9 @@ ifeq ($(shell uname -s),Darwin)  # keg-only: Homebrew links neither into the PAT
 export PATH := /opt/homebrew/opt/ffmpeg-full/bin:/usr/local/opt/ffmpeg-full/bin:$(PATH)
 endif
 
+# Images of containers like to set it: then each of the many processes that tests start compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test unit slow postgres browser vendors chaos kills bench check lint types imports format lock clean bootstrap-unit bootstrap-test
 .DEFAULT_GOAL := help
 
