@@ -19,6 +19,7 @@ from .plain import (
     QuotaFacts,
     VideoPlan,
 )
+from .queues import Queues
 
 __all__ = [
     "Bound",
@@ -31,6 +32,7 @@ __all__ = [
     "Plain",
     "PriceFacts",
     "ProviderFacts",
+    "Queues",
     "QuotaFacts",
     "VideoPlan",
     "bound_of",

@@ -46,11 +46,11 @@ class Kits:
     def along(self, road: Road, plan: VideoPlan) -> Sequence[Kit]:
         key = (id(plan.settings), plan.scenes)
         if key not in self.along_roads:
-            by_stage = {stage: self._kit(stage, plan.settings, plan.scenes) for stage in road.stages}
+            by_stage = {stage: self.kit_of(stage, plan.settings, plan.scenes) for stage in road.stages}
             self.along_roads[key] = [by_stage[place.stage] for place in road.places]
         return self.along_roads[key]
 
-    def _kit(self, stage: str, settings: BatchSettings, scenes: int) -> Kit:
+    def kit_of(self, stage: str, settings: BatchSettings, scenes: int) -> Kit:
         offer = offer_of(stage, settings, self.plain)
         measured = self.plain.measured_of(stage, offer.id)
         units = money.units_of_call(
