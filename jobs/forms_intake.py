@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 
+from jobs.forms_deadline import DeadlineForm
 from jobs.intake import drafts
 from jobs.intake.reading import check_size, display_name
 from jobs.intake.rules import SCENES, SECONDS
@@ -66,7 +67,7 @@ class ChooseForm(forms.Form):
             return None
 
 
-class StartForm(forms.Form):
+class StartForm(DeadlineForm):
     strategy = forms.ChoiceField(choices=STRATEGIES, widget=forms.RadioSelect, label="How the batch is worked through")
     chunk_size = forms.IntegerField(
         min_value=1, max_value=10_000, label="Videos in a chunk", help_text="Counts only when worked through in chunks."

@@ -29,6 +29,7 @@ def create_batch(
     by: User | None,
     token: str = "",
     priority: int = Batch.Priority.NORMAL,
+    finish_by: datetime | None = None,
     cap_micro: int | None = None,
     now: datetime | None = None,
 ) -> Batch:
@@ -48,6 +49,7 @@ def create_batch(
             "settings": settings.as_json(),
             "strategy": settings.strategy,
             "priority": priority,
+            "finish_by": finish_by,
             "width": strategies.width_of(settings),
             "in_bulk": bool(settings.bulk),
             "created_by": by,

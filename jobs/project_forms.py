@@ -63,7 +63,9 @@ class ProjectForm(forms.ModelForm[Project]):
         "the model's vendor sells it so, and never one step at a time.",
     )
     failover = forms.BooleanField(
-        required=False, label="The next model takes over", help_text="When the one before it is stopped for long."
+        required=False,
+        label="The next model takes over",
+        help_text="When the one before it is stopped for long, or too slow for the deadline of a batch.",
     )
     declined_elsewhere = forms.BooleanField(
         required=False,

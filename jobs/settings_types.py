@@ -37,7 +37,7 @@ class BatchSettings:
     # stage -> Offer ids in the order of preference, where some were chosen; "clip:hero" is for hero scenes
     offers: Mapping[str, int | Sequence[int]] = field(default_factory=dict)
     bulk: Sequence[str] = ()  # stages made in bulk where the offer is sold so: for less, within a day
-    failover: bool = False  # the next offer takes over where the lane of one is stopped for long
+    failover: bool = False  # the next offer takes over where one is stopped for long, or too slow for the deadline
     declined_elsewhere: bool = False  # what one vendor declines for its content may go to the next
     flaws: Mapping[str, str] = field(default_factory=dict)  # "video:stage:scene" -> flaw, planted in the sample project
     version: int = VERSION

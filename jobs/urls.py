@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("batches/<int:pk>/resume/", batches.batch_resume, name="batch_resume"),
     path("batches/<int:pk>/cancel/", batches.batch_cancel, name="batch_cancel"),
     path("batches/<int:pk>/priority/", batches.batch_priority, name="batch_priority"),
+    path("batches/<int:pk>/finish-by/", batches.batch_finish_by, name="batch_finish_by"),
     path("batches/<int:pk>/retry/", batches.batch_retry, name="batch_retry"),
     path("batches/<int:pk>/risk/", decisions.batch_risk, name="batch_risk"),
     path("batches/<int:pk>/release/", batches.batch_release, name="batch_release"),

@@ -36,6 +36,7 @@ STEP_FIELDS = (
     "provider_id",
     "offer_id",
     "instead_of_id",
+    "gave_way",
     "rank",
     "fence",
 )

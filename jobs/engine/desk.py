@@ -272,7 +272,15 @@ class Desk:
 
     def _reserve(self, step: Step, attempt_id: int) -> books.Move:
         charge = books.Charge(attempt_id, self.provider.pk, self.admitted[step.pk].micro)
-        return books.reserved(charge, step.batch, "took over from another provider" if step.instead_of_id else "")
+        return books.reserved(charge, step.batch, _note_of(step))
+
+
+def _note_of(step: Step) -> str:
+    """Who makes it instead of whom is said with the step."""
+    if not step.instead_of_id:
+        return ""
+    why = f", which {step.get_gave_way_display()}" if step.gave_way else ""
+    return f"took over from another provider{why}"
 
 
 def is_counted(price: Price, units: Mapping[str, int]) -> bool:

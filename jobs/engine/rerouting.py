@@ -1,4 +1,5 @@
-"""Failover: steps whose lane is stopped for long go to the next offer of their project, where that allows it.
+"""Failover: steps whose lane is stopped for long, or too slow for the deadline of their batch (too_slow.py), go to the
+next offer of their project, where that allows it.
 
 What one vendor declined for its content goes to another only where the project says so, too. Steps that are out at a
 vendor stay there. What took over for what is kept with the step, and said in the ledger and on the page.
@@ -8,24 +9,27 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, QuerySet
 
 from jobs.advance import advance
-from jobs.models import Attempt, Batch, Notice, Step
+from jobs.models import Attempt, Batch, Chore, Notice, Step
 from jobs.routing import CAPABILITY_OF, wishes
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers.models import Lane, Offer, Provider
 
+from .too_slow import giving_way
+
 log = logging.getLogger(__name__)
 LONG = timedelta(seconds=60)  # a pause that is shorter is waited for
 AT_ONCE = 200
+LOOK_EVERY = timedelta(seconds=20)  # at deadlines
 BESIDE = ("batch", "video__batch", "scene", "offer__provider")
-WHY = {"stopped": "is stopped", "declined": "declined the content"}
+Choose = Callable[["_Market", Step], Offer | None]
 
 
 def reroute(now: datetime) -> int:
@@ -35,37 +39,58 @@ def reroute(now: datetime) -> int:
     moved = 0
     if failing.exists() and (stopped := [lane.pk for lane in _lanes() if _is_stopped(lane, now)]):
         stuck = Step.objects.filter(state=State.READY, lane__in=stopped, batch__in=failing)
-        moved += _page_by_page(stuck, now, why="stopped")
+        moved += _page_by_page(stuck, now, why=Step.GaveWay.STOPPED)
     if declining.exists():
         declined = Step.objects.filter(state=State.ATTENTION, reason=Reason.CONTENT, batch__in=declining)
-        moved += _page_by_page(declined, now, why="declined")
+        moved += _page_by_page(declined, now, why=Step.GaveWay.DECLINED)
+    hurried = failing.filter(finish_by__gt=now)
+    if hurried.exists() and Chore.take("look at deadlines", LOOK_EVERY, now):
+        moved += sum(_hurry(batch, now) for batch in hurried.order_by("finish_by"))
     return moved
 
 
-def _page_by_page(steps: QuerySet[Step], now: datetime, *, why: str) -> int:
+def _hurry(batch: Batch, now: datetime) -> int:
+    """What would be late where it waits goes to a later choice that makes it in time; never back for that reason."""
+    market = _Market(now)
+    found = giving_way(batch, market.later_for, now)
+
+    def in_time(market: _Market, step: Step) -> Offer | None:
+        offer = found[step.pk]
+        return next((later for later, _ in market.later_for(step) if later.pk == offer.pk), None)
+
+    ready = Step.objects.filter(state=State.READY, batch=batch, batch__in=Batch.objects.open().filter(paused_at=None))
+    return _reroute(ready, sorted(found), now, why=Step.GaveWay.SLOW, choose=in_time) if found else 0
+
+
+def _page_by_page(steps: QuerySet[Step], now: datetime, *, why: Step.GaveWay) -> int:
     """Until some were moved or none is left: those that nobody can take must not hide the others."""
+
+    def choose(market: _Market, step: Step) -> Offer | None:
+        return market.next_for(step, {step.offer_id, *asked.get(step.pk, ())})
+
     last = 0
     while ids := list(steps.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
         last = ids[-1]
-        if moved := _reroute(steps, ids, now, why=why):
+        asked = _asked(ids) if why == Step.GaveWay.DECLINED else {}
+        if moved := _reroute(steps, ids, now, why=why, choose=choose):
             return moved
     return 0
 
 
 @atomically
-def _reroute(steps: QuerySet[Step], ids: list[int], now: datetime, *, why: str) -> int:
+def _reroute(steps: QuerySet[Step], ids: list[int], now: datetime, *, why: Step.GaveWay, choose: Choose) -> int:
     market = _Market(now)
     _lock_vendors(market, ids)
     found = list(steps.filter(pk__in=ids).select_related(*BESIDE).select_for_update(of=("self",)).order_by("pk"))
-    asked = _asked(ids) if why == "declined" else {}
     took_over: Counter[tuple[str, str, str]] = Counter()
     videos: set[int] = set()
     for step in found:
-        offer = market.next_for(step, {step.offer_id, *asked.get(step.pk, ())})
+        offer = choose(market, step)
         if offer is None or step.offer is None:
             continue
-        changes: dict[str, Any] = {"not_before": now} if why == "declined" else {}
+        changes: dict[str, Any] = {"not_before": now} if why == Step.GaveWay.DECLINED else {}
         meant_for = step.instead_of_id or step.offer_id
+        is_back = meant_for == offer.pk
         mine = Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state)
         if mine.update(
             state=State.READY,
@@ -74,7 +99,8 @@ def _reroute(steps: QuerySet[Step], ids: list[int], now: datetime, *, why: str) 
             offer=offer,
             provider=offer.provider,
             lane=market.lane_of(offer),
-            instead_of=None if meant_for == offer.pk else meant_for,
+            instead_of=None if is_back else meant_for,
+            gave_way="" if is_back else why,
             fence=F("fence") + 1,
             **changes,
         ):
@@ -82,7 +108,7 @@ def _reroute(steps: QuerySet[Step], ids: list[int], now: datetime, *, why: str) 
             videos.add(step.video_id)
     for (batch, before, after), count in took_over.items():
         steps_of = f"{count} {'step' if count == 1 else 'steps'} of “{batch}”"
-        text = f"{after} takes over {steps_of} from {before}, which {WHY[why]}."
+        text = f"{after} takes over {steps_of} from {before}, which {why.label}."
         log.warning(text)
         Notice.objects.create(at=now, text=text[:300])
     if videos:
@@ -122,15 +148,27 @@ class _Market:
 
     def next_for(self, step: Step, asked: set[int | None]) -> Offer | None:
         """The first of those chosen that is open, fits, and was not asked already."""
-        settings = step.video.effective_settings()
-        for wish in wishes(step.stage, settings.offers, hero=bool(step.scene and step.scene.hero)):
+        return next((offer for offer, _ in self._open(step, _wishes(step)) if offer.pk not in asked), None)
+
+    def later_for(self, step: Step) -> Iterator[tuple[Offer, Lane]]:
+        """Those chosen after the one it waits for that are open and fit; none where that one is stopped."""
+        chosen, lane = _wishes(step), next((lane for lane in self.lanes if lane.pk == step.lane_id), None)
+        if step.offer_id in chosen and lane is not None and not _is_stopped(lane, self.now):
+            yield from self._open(step, chosen[chosen.index(step.offer_id) + 1 :])
+
+    def _open(self, step: Step, chosen: Iterable[int]) -> Iterator[tuple[Offer, Lane]]:
+        for wish in chosen:
             offer = self.offers.get(wish)
-            if offer is None or wish in asked or offer.capability != CAPABILITY_OF[step.stage]:
+            if offer is None or offer.capability != CAPABILITY_OF[step.stage]:
                 continue
             lane = self.lane_of(offer)
             if lane is not None and not _is_stopped(lane, self.now) and _covers(offer, step):
-                return offer
-        return None
+                yield offer, lane
+
+
+def _wishes(step: Step) -> tuple[int, ...]:
+    hero = bool(step.scene and step.scene.hero)
+    return wishes(step.stage, step.video.effective_settings().offers, hero=hero)
 
 
 def _lanes() -> Iterable[Lane]:

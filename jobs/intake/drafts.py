@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -175,6 +176,7 @@ def confirm(
     settings: BatchSettings,
     use: Collection[RowState] = (RowState.READY,),
     priority: int = Batch.Priority.NORMAL,
+    finish_by: datetime | None = None,
 ) -> Batch:
     """Makes the batch of the rows to use. Once only: a second click, or a reload, gets the same batch."""
     with transaction.atomic():
@@ -193,6 +195,7 @@ def confirm(
             by=by,
             token=locked.token,
             priority=priority,
+            finish_by=finish_by,
         )
         locked.batch = batch
         locked.save(update_fields=["content", "batch"])

@@ -106,6 +106,7 @@ class Batch(models.Model):
     strategy = models.CharField(max_length=12, choices=[(s, s) for s in STRATEGIES])
     priority = models.SmallIntegerField(choices=Priority, default=Priority.NORMAL)
     weight = models.PositiveSmallIntegerField(default=1)
+    finish_by = models.DateTimeField(null=True, blank=True)  # a lane that is too slow for it gives way (failover)
     width = models.PositiveIntegerField(null=True, blank=True)  # steps in flight at most; sequential: 1
     open_gate = models.BigIntegerField(default=0)  # steps with a gate up to this may start
     gate_opens_at = models.DateTimeField(null=True, blank=True)  # … once this moment has come

@@ -21,6 +21,13 @@ class Step(models.Model):
     Each move writes into every index of it, so there are few: foreign keys that no question begins with have none.
     """
 
+    class GaveWay(models.TextChoices):
+        """Why the offer that it was meant for does not make it."""
+
+        STOPPED = "stopped", "is stopped"
+        DECLINED = "declined", "declined the content"
+        SLOW = "slow", "is too slow for the deadline"
+
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="steps", db_index=False)
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="steps")
     scene = models.ForeignKey(Scene, on_delete=models.CASCADE, null=True, related_name="steps")
@@ -34,6 +41,7 @@ class Step(models.Model):
     instead_of = models.ForeignKey(  # the offer that it was meant for, where another took over
         Offer, on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
     )
+    gave_way = models.CharField(max_length=8, choices=GaveWay, blank=True, default="", db_default="")  # … and why
     gate = models.BigIntegerField(default=0)
     rank = models.BigIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.READY)

@@ -111,6 +111,14 @@ def _in_words_of(progress: Progress, foreseen: _Foreseen, now: datetime) -> Time
     return TimeLeft(words=words, note=f"slowest: {WORDS[slowest].lower()}", seconds=seconds)
 
 
+def done_at(left: TimeLeft, now: datetime) -> datetime | None:
+    """At this pace; to the minute, as nobody knows it better."""
+    if left.seconds is None:
+        return None
+    moment = now + timedelta(seconds=left.seconds + 30)
+    return moment.replace(second=0, microsecond=0)
+
+
 def _calls(plain: Plain, stage: str) -> int:
     return max((len(m.durations) for (of, _), m in plain.measured.items() if of == stage), default=0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from jobs.forecast import Forecast
 from jobs.metrics.charts import Block, Label
@@ -86,6 +87,15 @@ def guessed_words(told: Mapping[str, Forecast]) -> str:
     stages = sorted({stage for one in told.values() for stage in one.guessed})
     words = [WORDS[stage].lower() for stage in stages]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def too_late_words(one: Forecast, finish_by: datetime | None, now: datetime) -> str:
+    """ "" where nine of ten times are in time, or there is no deadline."""
+    left_s = (finish_by - now).total_seconds() if finish_by else one.p90_s
+    if one.p90_s <= left_s:
+        return ""
+    name = STRATEGY_WORDS[one.strategy][0]
+    return f"{name} may miss the deadline: it has {about(left_s)}, and takes up to {about(one.p90_s)} in 9 of 10 times."
 
 
 def picture_of(one: Forecast, name: str) -> Picture:

@@ -21,12 +21,13 @@ from django.views.decorators.http import require_GET, require_POST
 from jobs import control
 from jobs.advance import mark
 from jobs.control import Cancel, Refused
+from jobs.forms_deadline import DeadlineForm
 from jobs.models import Batch, Project, Video
 from jobs.queries import batches as queries
 from jobs.queries import decisions, notices
 from jobs.queries.batch_items import filtered, items_of
 from jobs.queries.bulk_words import bulk_words_of
-from jobs.queries.eta import renew, times_left
+from jobs.queries.eta import done_at, renew, times_left
 from jobs.queries.gauges import gauges_of, holds_of, read_market
 from jobs.queries.progress import progress_of
 from jobs.queries.queues import queues_of
@@ -163,6 +164,19 @@ def batch_priority(request: HttpRequest, pk: int) -> HttpResponse:
 
 @may_steer
 @require_POST
+def batch_finish_by(request: HttpRequest, pk: int) -> HttpResponse:
+    batch, form = _batch(request, pk), DeadlineForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(sentence) for sentences in form.errors.values() for sentence in sentences))
+    else:
+        batch.finish_by = form.cleaned_data["finish_by"]
+        batch.save(update_fields=["finish_by"])
+        messages.success(request, "The deadline is changed." if batch.finish_by else "There is no deadline any more.")
+    return redirect("batch_detail", batch.pk)
+
+
+@may_steer
+@require_POST
 def batch_retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Sends failed steps off once more: one (`step`), those that failed alike (`like`), or all that may succeed.
 
@@ -235,12 +249,16 @@ def _board(request: HttpRequest, batch: Batch) -> tuple[dict[str, Any], Callable
     causes = queries.causes_of([batch.pk]) if progress.asking or progress.videos["attention"] else []
     stuck = sum(cause.count for cause in causes)
     queues = queues_of(batch, market.priced, market.now)
+    left = times_left([batch], by_batch, market)[batch.pk]
+    ends_at = done_at(left, market.now)
     context = {
         "batch": batch,
         "progress": progress,
         "chip": chip,
         "word": word,
-        "left": times_left([batch], by_batch, market)[batch.pk],
+        "left": left,
+        "done_at": ends_at,
+        "is_late": batch.finish_by is not None and batch.finish_by < (ends_at or market.now),
         "money": queries.money_of(batch, market),
         "flagged": progress.flagged,
         "causes": causes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -30,7 +31,7 @@ from jobs.intake.table import IntakeError
 from jobs.models import Batch, IntakeDraft, Project
 from jobs.offers import LaunchRefused, concerns
 from jobs.queries.forecasting import forecasts_of_topics
-from jobs.queries.foreseen import choices, guessed_words
+from jobs.queries.foreseen import choices, guessed_words, too_late_words
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import Stage
 
@@ -180,13 +181,16 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = StartForm(data, settings=settings, earlier=counts[RowState.EARLIER])
     use: tuple[RowState, ...] = (RowState.READY,)
-    priority = int(Batch.Priority.NORMAL)
+    priority, finish_by = int(Batch.Priority.NORMAL), None
     if form.is_bound and form.is_valid():
         settings, priority = form.chosen(), form.cleaned_data["priority"]
+        finish_by = form.cleaned_data["finish_by"]
         use = (RowState.READY, RowState.EARLIER) if form.cleaned_data.get("with_earlier") else use
         if "estimate" not in request.POST:
             try:
-                batch = drafts.confirm(draft, by=_user(request), settings=settings, use=use, priority=priority)
+                batch = drafts.confirm(
+                    draft, by=_user(request), settings=settings, use=use, priority=priority, finish_by=finish_by
+                )
                 return redirect("batch_detail", batch.pk)
             except IntakeError as error:
                 form.add_error(None, str(error))
@@ -203,12 +207,14 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
             "counts": counts,
             "estimate": estimate(topics, settings),
             "concerns": concerns(settings, timezone.now().date()),
-            **_foreseen(topics, settings, priority, form),
+            **_foreseen(topics, settings, priority, finish_by, form),
         },
     )
 
 
-def _foreseen(topics: Sequence[TopicRow], settings: BatchSettings, priority: int, form: StartForm) -> dict[str, object]:
+def _foreseen(
+    topics: Sequence[TopicRow], settings: BatchSettings, priority: int, finish_by: datetime | None, form: StartForm
+) -> dict[str, object]:
     """The four ways side by side, or the sentence why nothing can be foreseen."""
     try:
         told = forecasts_of_topics(topics, settings, priority=priority)
@@ -218,6 +224,7 @@ def _foreseen(topics: Sequence[TopicRow], settings: BatchSettings, priority: int
     return {
         "choices": [(radios[choice.strategy], choice) for choice in choices(told)],
         "guessed": guessed_words(told),
+        "too_late": too_late_words(told[settings.strategy], finish_by, timezone.now()),
         "in_bulk": " and ".join(f"{stage.label.lower()}s" for stage in Stage if stage in settings.bulk),
     }
 

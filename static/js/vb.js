@@ -55,6 +55,16 @@
     });
   }
 
+  /* Times that are typed in are of the reader's clock; without this they are of the site's. */
+  function readClock() {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    all("input[data-vb-zone]").forEach((input) => { input.value = zone; });
+    all("input[data-vb-moment]").forEach((input) => {
+      const moment = new Date(input.dataset.vbMoment);
+      input.value = new Date(moment - moment.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+    });
+  }
+
   async function copy(button) {
     const source = button.dataset.vbCopy;
     const text = source.startsWith("#") ? document.querySelector(source).textContent.trim() : source;
@@ -105,6 +115,7 @@
   });
 
   enliven(document);
+  readClock();
   document.addEventListener("htmx:afterSettle", (event) => enliven(event.target));
   document.addEventListener("htmx:oobAfterSwap", (event) => enliven(event.target));
   document.querySelector("[data-vb-focus]")?.focus();

@@ -70,13 +70,14 @@ def problems() -> list[str]:
 def open_page(browser: Browser, problems: list[str], live_server) -> Iterator[Callable[..., Page]]:
     contexts = []
 
-    def open_one(*, theme: str = "light", width: int = 1440, height: int = 900) -> Page:
+    def open_one(*, theme: str = "light", width: int = 1440, height: int = 900, zone: str | None = None) -> Page:
         context = browser.new_context(
             base_url=live_server.url,
             viewport={"width": width, "height": height},
             color_scheme=theme,
             reduced_motion="reduce",
             accept_downloads=True,
+            timezone_id=zone,
         )
         contexts.append(context)
         context.add_init_script(REPORT_BROKEN_POLICY)

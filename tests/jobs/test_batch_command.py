@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from io import StringIO
 from types import SimpleNamespace
 
@@ -125,3 +126,17 @@ def test_waiting_ends_with_status_1_when_only_a_person_can_go_on(project, tmp_pa
     assert status == 1
     assert "Nothing more goes on without a person: 1 needs review." in err
     assert "Waits for a reviewer" in out
+
+
+def test_a_deadline_is_kept(project, tmp_path):
+    status, _, err = run(tmp_path, "topic\nBread\n", "--finish-by", "2199-12-24 18:00")
+    assert (status, err) == (0, "")
+    assert Batch.objects.get().finish_by == datetime(2199, 12, 24, 18, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("moment", "sentence"), [("2020-01-01 00:00", "is past"), ("soon", "Name a day and a time")])
+def test_a_deadline_that_is_none_makes_nothing(project, tmp_path, moment, sentence):
+    status, _, err = run(tmp_path, "topic\nBread\n", "--finish-by", moment)
+    assert status == 2
+    assert sentence in err
+    assert not Batch.objects.exists()

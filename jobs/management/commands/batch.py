@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from jobs import command_line
 from jobs.engine import watch
+from jobs.forms_deadline import DeadlineForm
 from jobs.intake.table import IntakeError
 from jobs.launch import create_batch
 from jobs.models import Batch, Project
@@ -32,10 +34,14 @@ class Command(BaseCommand):
         parser.add_argument("topics", type=Path, help="A list of topics: TXT, CSV or XLSX.")
         parser.add_argument("--project", required=True, help="The short name of a project, e.g. sample.")
         parser.add_argument("--strategy", choices=STRATEGIES, help="Default: what the project says.")
+        parser.add_argument(
+            "--finish-by", metavar="MOMENT", help="A deadline, e.g. “2030-12-24 18:00”, in the time zone of the site."
+        )
         parser.add_argument("--name", help="Default: the name of the file.")
         parser.add_argument("--wait", action="store_true", help="Wait for the end and show a table.")
 
     def handle(self, *args: Any, topics: Path, project: str, wait: bool, **options: Any) -> None:
+        finish_by = _moment(options["finish_by"] or "")
         chosen = _project(project)
         rows = self._read(chosen, topics)
         if wait and not _is_driven():
@@ -48,6 +54,7 @@ class Command(BaseCommand):
                 topics=rows,
                 settings=merged(chosen.batch_settings(), strategy),
                 by=None,
+                finish_by=finish_by,
             )
         except LaunchRefused as refused:
             raise CommandError(str(refused), returncode=BAD_INPUT) from refused
@@ -102,6 +109,14 @@ def _is_driven() -> bool:
             return False
         time.sleep(ROUND_S)
     return True
+
+
+def _moment(text: str) -> datetime | None:
+    form = DeadlineForm({"finish_by": text})
+    if form.is_valid():
+        found: datetime | None = form.cleaned_data["finish_by"]
+        return found
+    raise CommandError("--finish-by: " + " ".join(map(str, form.errors["finish_by"])), returncode=BAD_INPUT)
 
 
 def _project(slug: str) -> Project:

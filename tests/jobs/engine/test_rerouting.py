@@ -144,7 +144,7 @@ def test_the_ledger_says_who_took_over(scene):
     Provider.objects.filter(pk=broken.pk).update(paused=True)
     scene.drive_until(Step.objects.filter(pk=step.pk, state=State.DONE).exists)
     entry = LedgerEntry.objects.get(kind=LedgerEntry.Kind.RESERVE)
-    assert (entry.note, entry.attempt.provider) == ("took over from another provider", other)
+    assert (entry.note, entry.attempt.provider) == ("took over from another provider, which is stopped", other)
     scene.check()
 
 

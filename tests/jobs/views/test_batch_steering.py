@@ -23,6 +23,7 @@ VERBS = [
     "batch_resume",
     "batch_cancel",
     "batch_priority",
+    "batch_finish_by",
     "batch_retry",
     "batch_risk",
     "batch_release",

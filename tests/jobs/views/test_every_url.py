@@ -68,6 +68,7 @@ PAGES = {
     "batch_resume": done("batch", PRODUCERS),
     "batch_cancel": done("batch", PRODUCERS),
     "batch_priority": done("batch", PRODUCERS),
+    "batch_finish_by": done("batch", PRODUCERS),
     "batch_retry": done("batch", PRODUCERS),
     "batch_risk": done("batch", PRODUCERS),
     "decision_list": seen(),
