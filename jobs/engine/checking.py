@@ -87,6 +87,9 @@ def examine(ticket: CheckTicket) -> Checked:
         failpoint("after_qc")
     except (Stopped, DiskFull, ProgramMissing) as error:
         return Checked(ticket=ticket, put_off=error.message)
+    except Exception as error:
+        log.exception("step %s: its files could not be examined", ticket.step_id)
+        return Checked(ticket=ticket, broke=f"{type(error).__name__}: {error}")
     if not examined:
         return Checked(ticket=ticket, broke=broke or "there is no file")
     seen = replace(ticket, takes=tuple(take for take, _, _ in examined))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -11,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+log = logging.getLogger(__name__)
 GATHER_S = 0.005  # results that come this close together are booked together
 GATHER_STEP_S = 0.001
+BROKEN = "broken"
 ON_THE_WAY = ("wire", "lines")  # news from threads that go on
 
 
@@ -46,7 +49,14 @@ class Pool:
     def _serve(self) -> None:
         while job := self.jobs.get():
             kind, work, paid = job
-            self.results.put((kind, (work(), paid)))
+            try:
+                result = work()
+            except (
+                BaseException
+            ):  # what runs here lets none out; if it does, its step waits for its lease, and no other
+                log.exception("a %s broke its thread's work", kind)
+                kind, result = BROKEN, None
+            self.results.put((kind, (result, paid)))
 
     def shutdown(self) -> None:
         """Waits until every thread has ended what it is at."""
@@ -84,4 +94,6 @@ class Pool:
             value, paid = value
             self.busy -= 1
             self.paid -= paid
+        if kind == BROKEN:
+            return
         found[kind].append(value)

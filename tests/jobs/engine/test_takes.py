@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from jobs import editing
-from jobs.engine import assets, books, calls, checking
+from jobs.engine import assets, books, calls, checking, failpoints
 from jobs.engine.requests import request_of
 from jobs.models import Asset, Attempt, Step
 from jobs.pipeline import canonical
@@ -170,6 +170,19 @@ def test_one_take_that_cannot_be_looked_at_leaves_the_others(step, monkeypatch):
     (ticket,) = checking.tickets_for([step])
     checking.settle_checks([checking.examine(ticket)], NOW)
     assert Asset.objects.get(current=True).name == "1.png"
+
+
+@pytest.mark.parametrize("place", ["mid_qc", "after_qc"])
+def test_no_exception_comes_out_of_an_examination(step, monkeypatch, place):
+    a_take(step, 0)
+    monkeypatch.setattr(checking.inspection, "examine", lambda path, **more: examined(*GOOD, name="0"))
+    (ticket,) = checking.tickets_for([step])
+    failpoints.arm(f"{place}=raise@1")
+    try:
+        checked = checking.examine(ticket)
+    finally:
+        failpoints.arm("")
+    assert (checked.examined, checked.broke) == ((), f"Disturbed: on purpose at {place}")
 
 
 def test_a_file_that_a_person_chose_meanwhile_is_looked_at_all_the_same(step, monkeypatch):
