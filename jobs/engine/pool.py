@@ -51,9 +51,7 @@ class Pool:
             kind, work, paid = job
             try:
                 result = work()
-            except (
-                BaseException
-            ):  # what runs here lets none out; if it does, its step waits for its lease, and no other
+            except BaseException:  # what runs here lets none out: if it does, one step waits for its lease
                 log.exception("a %s broke its thread's work", kind)
                 kind, result = BROKEN, None
             self.results.put((kind, (result, paid)))
