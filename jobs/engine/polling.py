@@ -32,6 +32,7 @@ SHARED_STEP_S = 0.08  # between two calls that ask about several jobs: each cost
 HOOK_S = 60.0  # to wait for the first webhook of all
 HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
 HOOK_MARGIN = 1.25  # times the slowest: only then nobody waits for a webhook any longer
+ROUNDED_S = 0.001  # more than moments lose in sums and in the database
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
 
 
@@ -103,7 +104,7 @@ def learn(
         age_s = max(0.0, age_s - late_s)  # nobody came by for long: it did not take that long
     plan = _plan(lane, attempt, kind)
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
-        if age_s >= _hooked_until_s(plan):
+        if age_s > _hooked_until_s(plan) - ROUNDED_S:
             lane.hooks_missed += 1
             return  # nobody had asked before: it may have ended at any time
         seconds = age_s

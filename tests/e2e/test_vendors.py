@@ -105,7 +105,7 @@ def test_whole_videos_by(vendors, clips, pictures, voices, monkeypatch):
         Quota.objects.filter(pk=quota.pk).update(window_s=max(0.1, quota.window_s / SCALE))
     models = {"script": "openai", "voiceover": voices, "image": pictures, "clip": clips}
     settings = BatchSettings(
-        scenes=2, seconds=8, offers={stage: [offer(slug, stage)] for stage, slug in models.items()}
+        scenes=2, seconds=8, short_side=480, offers={stage: [offer(slug, stage)] for stage, slug in models.items()}
     )
     batch = a_batch(*(f"Topic {n}" for n in range(1, TOPICS + 1)), settings=settings)
     drive_until_over(batch)

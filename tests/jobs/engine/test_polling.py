@@ -119,6 +119,24 @@ def test_a_poll_that_came_a_little_late_teaches_what_was_seen():
     assert 90 < lane.slowest_s < 100
 
 
+@pytest.mark.parametrize("late_s", [0.0, 0.3, 1.7, 7.1])
+def test_a_webhook_that_did_not_come_is_missed_however_late_somebody_came_by(late_s):
+    for slowest_s in (1.01, 1.29, 3.33, 40.07):
+        lane = a_lane(**{KIND: [slowest_s] * 30})
+        for missed in range(1, polling.HOOKS_TO_MISS + 1):
+            due = polling.first_poll(lane, an_attempt(), NOW, kind=KIND, hooked=True)
+            seen = due + timedelta(seconds=late_s)
+            polling.learn(lane, an_attempt(), seen, kind=KIND, hooked=True, due=due)
+            assert lane.hooks_missed == missed
+
+
+def test_a_webhook_that_came_is_not_missed_though_somebody_came_by_late():
+    lane = a_lane(**{KIND: [1.29] * 30})
+    polling.learn(lane, an_attempt(), after(5.0), kind=KIND, hooked=True, due=after(1.1))
+    assert lane.hooks_missed == 0
+    assert lane.durations[KIND][-1] == pytest.approx(1.1)
+
+
 def test_a_job_that_lasts_for_hours_is_asked_every_minute_while_nothing_is_known():
     asked = polling.next_poll(a_lane(), an_attempt(), after(5000), kind=KIND)
     assert after(5000) < asked <= after(5000 + 60 * (1 + polling.JITTER))
