@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from jobs.engine import settle
+from jobs.engine import settlement
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Batch, LedgerEntry, Project, Step, Video
 from jobs.routing import CAPABILITY_OF
@@ -135,12 +135,12 @@ def commits_counted() -> Iterator[list[str]]:
 @contextmanager
 def nothing_follows() -> Iterator[None]:
     """What is due next is planned by another part of the engine, which is not measured here."""
-    kept = settle.advance, settle.mark
-    settle.advance = settle.mark = lambda *_: None
+    kept = settlement.advance, settlement.mark
+    settlement.advance = settlement.mark = lambda *_: None
     try:
         yield
     finally:
-        settle.advance, settle.mark = kept
+        settlement.advance, settlement.mark = kept
 
 
 def engine_run(batch: Batch, count: int) -> dict[str, float]:

@@ -29,9 +29,10 @@ from . import recovery
 from .bulk_claim import is_open
 from .calls import Answer
 from .desk import LEASE_MARGIN_S
+from .failures import LIST_LAG_S
 from .meters import SEND_WITHIN, UNITS, count_usage, hour_of, read_meters, recount
 from .requests import CLOCK_SKEW, Ticket, as_sent, request_of
-from .settle import LIST_LAG_S, settle_calls
+from .settle import settle_calls
 
 log = logging.getLogger(__name__)
 JobState = BulkJob.State

@@ -13,8 +13,9 @@ from jobs.transactions import atomically
 
 from . import oddities
 from .calls import Answer
+from .failures import MOST_FAILURES, count_failure
 from .rows import still_ours
-from .settle import MOST_FAILURES, Settlement, count_failure
+from .settlement import Settlement
 
 
 @atomically

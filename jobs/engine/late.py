@@ -23,9 +23,10 @@ from providers.types import RemoteJob
 from . import books, reconcile, spill
 from .calls import Answer
 from .failpoints import failpoint
+from .failures import reason_of
 from .requests import Ticket, request_of
 from .rows import move, update_each
-from .settle import reason_of, settle_calls, settle_polls
+from .settle import settle_calls, settle_polls
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome

@@ -22,10 +22,11 @@ from providers.types import Capability, Recovery
 from . import alike, books, hooks, polling
 from .calls import Answer
 from .failpoints import failpoint
+from .failures import LIST_LAG_S, reason_of
 from .meters import recount, units_of
 from .requests import Ticket, as_sent
 from .rows import move, still_ours, update_each
-from .settle import LIST_LAG_S, reason_of, settle_polls
+from .settle import settle_polls
 
 LISTINGS = 2  # that must not show the job before it counts as absent
 Outcome = Attempt.Outcome

@@ -26,9 +26,10 @@ from providers.types import Recovery
 
 from . import books, late, worker
 from .failpoints import failpoint
+from .failures import LIST_LAG_S, lose_answer, recovery_of
 from .requests import CLOCK_SKEW
 from .rows import move
-from .settle import LIST_LAG_S, Settlement, lose_answer, recovery_of
+from .settlement import Settlement
 
 log = logging.getLogger(__name__)
 LEASE_GRACE = timedelta(seconds=10)

@@ -10,6 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -52,11 +53,11 @@ def no_attempt_before_the_send() -> None:
 def record_without_the_guard() -> None:
     """Answers are booked whoever owns the step by now, and whatever has become of it."""
     from jobs.engine import checking, reconcile, rows, settle
-    from jobs.models import Batch, Step
+    from jobs.models import Step
 
     def still_ours(fences: dict[int, int], state: str) -> dict[int, Step]:
-        steps = Step.objects.select_for_update().filter(pk__in=fences).order_by("pk")
-        found = rows.light(steps, rows.STEP_FIELDS, {"batch": Batch.objects.only("project")})
+        steps = Step.objects.select_for_update().filter(pk__in=list(fences)).order_by("pk")
+        found = rows.light(Step, rows.STEP_FIELDS, steps.values_list(*rows.STEP_FIELDS), {"batch": rows._light_batches})
         return {step.pk: step for step in found}
 
     for module in (settle, reconcile, checking):
@@ -83,19 +84,19 @@ def retries_in_the_transport() -> None:
 @bug
 def blind_retry() -> None:
     """A lost answer of a vendor that cannot be asked counts as: it was not made."""
-    from jobs.engine import recovery, settle
+    from jobs.engine import failures, recovery
     from jobs.states import State
 
-    lose_answer = settle.lose_answer
+    lose_answer = failures.lose_answer
 
     def retry(batch: Any, step: Any, attempt: Any, error: Any, **values: Any) -> None:
-        if settle.recovery_of(attempt) is not Recovery.BLIND:
+        if failures.recovery_of(attempt) is not Recovery.BLIND:
             lose_answer(batch, step, attempt, error, **values)
             return
-        settle._close(batch, step, attempt, settle.Outcome.NOT_SENT, error.message)
+        failures.close(batch, step, attempt, failures.Outcome.NOT_SENT, error.message)
         batch.go(step, State.READY, not_before=batch.now + timedelta(seconds=0.1))
 
-    settle.lose_answer = recovery.lose_answer = retry
+    failures.lose_answer = recovery.lose_answer = retry
 
 
 @bug
@@ -129,19 +130,13 @@ def cap_checked_in_two_steps() -> None:
 @bug
 def expired_link_made_anew() -> None:
     """A link that expired is no reason to ask the job for a fresh one: the file is ordered once more."""
-    from jobs.engine import fetching
+    from jobs.engine import calls, fetching
     from jobs.models import Step
     from jobs.states import State
-    from providers.base import Adapter
 
-    poll, settle_fetches = Adapter.poll, fetching.settle_fetches
-    from jobs.engine import calls
-
-    fetch = calls.fetch
+    fetch, settle_fetches = calls.fetch, fetching.settle_fetches
 
     def fetch_once(ticket: Any, *args: Any) -> Any:
-        from dataclasses import replace
-
         return fetch(replace(ticket, external_id=""), *args)
 
     def settle_and_order(answers: Any, now: Any) -> None:
@@ -151,7 +146,6 @@ def expired_link_made_anew() -> None:
                 step.update(state=State.READY, owner=None, lease_until=None, links=[], not_before=now)
         settle_fetches(answers, now)
 
-    assert poll is Adapter.poll
     calls.fetch, fetching.settle_fetches = fetch_once, settle_and_order
 
 

@@ -37,7 +37,7 @@ def main(point: str) -> None:
     import django
 
     django.setup()
-    from jobs.engine import bulk, bulk_claim, bulk_settle, calls, drive, polling, reconcile, settle
+    from jobs.engine import bulk, bulk_claim, bulk_settle, calls, drive, failures, polling, reconcile, settle
     from jobs.models import Step
     from jobs.states import State
     from providers.types import Recovery
@@ -46,7 +46,7 @@ def main(point: str) -> None:
     register_all()
     if "VIDBATCH_TEST_FREE" in os.environ:
         SimInstant.recovery = dict.fromkeys(EVERYTHING, Recovery.FREE)
-    settle.LIST_LAG_S = reconcile.LIST_LAG_S = 0.1
+    failures.LIST_LAG_S = reconcile.LIST_LAG_S = 0.1
     bulk.LOOK_EVERY_S = bulk_claim.FILL_S = bulk_settle.POLL_LEAST_S = bulk_settle.READ_AGAIN_S = 0.05
     polling.FIRST_GUESS_S = polling.LEAST_STEP_S = drive.LOOK_EVERY_S = 0.05
     places = {
