@@ -38,6 +38,7 @@ def test_every_kind_of_event_and_depth_comes_in_two_hundred_trials():
     }
     assert {each.depth for each in plans} == set(plan.DEPTHS)
     assert {vendor for each in plans for vendor in each.vendor_of.values()} == set(plan.VENDORS)
+    assert {each.controls["jobs"]["link_life_s"] > 0 for each in plans} == {True, False}
 
 
 @pytest.mark.slow
