@@ -1,10 +1,11 @@
 # `make run` and `make test` do all set-up themselves; `make help` lists the rest.
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
-WORKERS ?= 2
+# One more than cores: many tests wait for a process, a vendor or a moment.
+WORKERS ?= 3
 TRIALS ?= 30
 SEED ?=
-PYTEST := $(PYTHON) -m pytest
+PYTEST := $(PYTHON) -m pytest --dist worksteal
 SOURCES := providers qc jobs vidbatch_site
 
 ifeq ($(shell uname -s),Darwin)  # keg-only: Homebrew links neither into the PATH
@@ -24,12 +25,13 @@ help: ## List the targets
 run: ## Install what is missing, then start vidbatch on http://127.0.0.1:8000
 	@sh scripts/bootstrap.sh run && exec $(PYTHON) manage.py start
 
-# One after the other, whatever -j says: they share two cores and each starts services of its own.
+# One after the other, whatever -j says: they share two cores and each starts services of its own. What has limits of
+# time (a page within 5 s, work within 10 s after a kill) runs two at a time.
 test: bootstrap-test ## Install what is missing, then run every test: SQLite, PostgreSQL, browser, kills
 	@$(PYTEST) -n $(WORKERS) -m "not (browser or postgres or chaos or live)"
 	@$(PYTHON) -m tests.services postgres -- $(PYTEST) -n $(WORKERS) -m "(engine or postgres) and not (browser or chaos or live)"
-	@$(PYTEST) -m "browser and not live"
-	@$(PYTEST) -m "chaos and not live"
+	@$(PYTEST) -n 2 -m "browser and not live"
+	@$(PYTEST) -n 2 -m "chaos and not live"
 	@$(PYTHON) -m tests.chaos trials --trials 30
 
 unit: bootstrap-unit ## The quick ones, on SQLite (under a minute)
@@ -42,7 +44,7 @@ postgres: bootstrap-unit ## The engine's tests on a PostgreSQL of their own
 	@$(PYTHON) -m tests.services postgres -- $(PYTEST) -n $(WORKERS) -m "(engine or postgres) and not (browser or chaos or live)"
 
 browser: bootstrap-test ## From sign-in to a played MP4, in Chromium
-	@$(PYTEST) -m "browser and not live"
+	@$(PYTEST) -n 2 -m "browser and not live"
 
 chaos: bootstrap-test ## Disturb the engine in every way, on both databases; TRIALS=200 SEED=abc
 	@$(PYTHON) -m tests.chaos trials --trials $(TRIALS) --seed "$(SEED)"
@@ -51,7 +53,7 @@ vendors: bootstrap-unit ## Make 20 whole videos by each set of vendors, over the
 	@VIDBATCH_TEST_TOPICS=20 VIDBATCH_TEST_SETS=all $(PYTEST) -n $(WORKERS) tests/e2e/test_vendors.py
 
 kills: bootstrap-unit ## Kill processes of whole installations at random; TRIALS=10 for more of it
-	@$(PYTEST) -m "chaos and not live"
+	@$(PYTEST) -n 2 -m "chaos and not live"
 
 bench: bootstrap-test ## Measure the engine beside what is achievable and beside others; ONLY=A_quiet,B RUNS=3 for less
 	@$(PYTHON) -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
