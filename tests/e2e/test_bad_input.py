@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import Asset, Attempt, Batch, IntakeDraft, LedgerEntry, Notice, Step, Video
+from jobs.settings_types import BatchSettings
 from jobs.states import State
 from providers.models import Provider
 from providers.sync import sync_providers
@@ -31,6 +32,7 @@ START = {
     "crossfade_s": "0.0",
     "priority": "0",
 }
+SMALL = BatchSettings(scenes=2, seconds=8, short_side=240)
 LISTS = {
     "nothing": (b"", "is empty: it has no bytes at all. Save the list again and choose that file."),
     "only blank lines": (b"\n \n\t\n", "holds no topics: put one topic on each line."),
@@ -148,7 +150,7 @@ def test_a_topic_full_of_signs_becomes_a_video_with_these_words(producer, projec
 
 def test_a_full_disk_holds_everything_back_and_says_where_and_goes_on_by_itself(producer, project, settings):
     enough, settings.MIN_FREE_BYTES = settings.MIN_FREE_BYTES, 10**18
-    a_batch("Why bread rises", project=project)
+    a_batch("Why bread rises", project=project, settings=SMALL)
     drive_until_idle(timeout_s=20)
     assert not Attempt.objects.exists()
     assert set(Step.objects.values_list("state", flat=True)) == {State.READY}
@@ -164,7 +166,7 @@ def test_a_full_disk_holds_everything_back_and_says_where_and_goes_on_by_itself(
 def test_programs_that_vanish_during_a_batch_are_named_and_what_was_made_is_kept(
     producer, project, monkeypatch, tmp_path
 ):
-    batch = a_batch("Why bread rises", project=project)
+    batch = a_batch("Why bread rises", project=project, settings=SMALL)
     path = os.environ["PATH"]
     monkeypatch.setenv("PATH", str(tmp_path))
     drive_until_idle(timeout_s=60)

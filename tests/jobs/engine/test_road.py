@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.models import Asset, Attempt, LedgerEntry, Step, Video
+from jobs.settings_types import BatchSettings
 from jobs.states import State
 from tests.factories import a_batch, drive_until_idle
 
@@ -10,7 +11,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.ffmpeg, pytest.mark.slow, pytest.m
 
 
 def test_a_topic_becomes_a_finished_video():
-    batch = a_batch("Why bread rises")
+    batch = a_batch("Why bread rises", settings=BatchSettings(scenes=2, seconds=8, short_side=240))
     drive_until_idle(timeout_s=60)
     video = Video.objects.get()
     assert video.state == Video.State.DONE, (video.state_note, list(Step.objects.values("stage", "state", "message")))
