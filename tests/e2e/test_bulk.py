@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.engine import bulk, bulk_claim, bulk_settle, reconcile, settle
+from jobs.engine import bulk, bulk_claim, bulk_settle, failures, reconcile
 from jobs.models import Asset, Attempt, BulkJob, Step
 from jobs.settings_types import BatchSettings
 from providers.models import Offer, Price
@@ -28,7 +28,7 @@ def test_scripts_and_pictures_come_in_bulk_at_half_the_price(vendors, monkeypatc
         (bulk, "LOOK_EVERY_S", 0.05),
         (bulk_claim, "FILL_S", 0.3),
         (bulk_settle, "POLL_LEAST_S", 0.2),
-        (settle, "LIST_LAG_S", 0.2),
+        (failures, "LIST_LAG_S", 0.2),
         (reconcile, "LIST_LAG_S", 0.2),
     ):
         monkeypatch.setattr(module, name, seconds)

@@ -12,7 +12,7 @@ import requests
 from django.contrib.auth.models import User
 
 from jobs.engine import drive as drive_module
-from jobs.engine import polling, reconcile, settle
+from jobs.engine import failures, polling, reconcile
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Batch, Chore, RiskPolicy, Step
 from jobs.settings_types import BatchSettings
@@ -116,10 +116,10 @@ def somebody(transactional_db):
 @pytest.fixture
 def scene(one_simulator, transactional_db, monkeypatch):
     for module, name, seconds in (
-        (settle, "LIST_LAG_S", 0.1),
+        (failures, "LIST_LAG_S", 0.1),
         (reconcile, "LIST_LAG_S", 0.1),
-        (settle, "NOT_SENT_PAUSE_S", 0.1),
-        (settle, "FAILURE_PAUSE_S", 0.1),
+        (failures, "NOT_SENT_PAUSE_S", 0.1),
+        (failures, "FAILURE_PAUSE_S", 0.1),
         (polling, "FIRST_GUESS_S", 0.05),
         (polling, "LEAST_STEP_S", 0.05),
         (drive_module, "LOOK_EVERY_S", 0.05),  # the two roles take turns here, and one naps while the other has work
