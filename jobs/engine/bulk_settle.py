@@ -25,7 +25,7 @@ from providers.exceptions import (
 from providers.models import Lane, Provider
 from providers.types import Bulk, BulkState, Failed
 
-from . import bulk_take
+from . import bulk_take, failures
 from . import settle as settling
 from .bulk_calls import Told
 from .bulk_claim import plain_lane
@@ -116,7 +116,7 @@ def _created(job: BulkJob, told: Told, now: datetime) -> None:
     elif isinstance(error, RateLimited | NotSent | Unauthorised | OutOfCredit):
         bulk_take.uncount(job.pk)
         _pause_for(job, error)
-        pause_s = _pause_of(error) if isinstance(error, RateLimited) else settling.NOT_SENT_PAUSE_S
+        pause_s = _pause_of(error) if isinstance(error, RateLimited) else failures.NOT_SENT_PAUSE_S
         if isinstance(error, RateLimited):
             Lane.objects.filter(pk=job.lane_id).update(paused_until=_in(now, pause_s), pause_reason=error.message[:300])
         _leave(job, _in(now, pause_s), state=JobState.CLOSED, message=_words(error))
@@ -159,7 +159,7 @@ def _looked_for(job: BulkJob, told: Told, now: datetime) -> None:
 
 def _lag_s(job: BulkJob) -> float:
     adapter = registry.all_adapters().get(job.provider.slug)
-    return max(settling.LIST_LAG_S, adapter.list_lag_s if adapter else 0.0)
+    return max(failures.LIST_LAG_S, adapter.list_lag_s if adapter else 0.0)
 
 
 def _pause_for(job: BulkJob, error: Any) -> None:

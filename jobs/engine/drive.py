@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import chain
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
-from django.db.models import F, Q
+from django.db import DatabaseError, close_old_connections
+from django.db.models import Q
 
 from jobs.models import Step, Worker
 from jobs.states import State
@@ -29,19 +28,17 @@ from providers.models import Provider
 
 from . import (
     asking,
-    bulk_settle,
     calls,
     checking,
-    fetching,
     hooks,
     looks,
     reconcile,
     recovery,
-    settle,
     sweep,
     taking,
     worker,
 )
+from .booking import AWAY, Booking
 from .bulk import Bulk
 from .claim import claim
 from .clock import now_utc
@@ -52,6 +49,7 @@ from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
 from .spill import Spill
 from .steady import Steady
+from .suspects import Suspects
 from .waits import Waits
 
 log = logging.getLogger(__name__)
@@ -59,10 +57,7 @@ log = logging.getLogger(__name__)
 NEWS_EVERY_S = 0.05  # looks for what other processes have done, while there is work …
 LOOK_EVERY_S = 0.5  # … and while there has been none for so long:
 QUIET_S = 10.0
-SUSPECTS_EVERY_S = 2.0  # for steps that once ended their process, among all that are idle; as often as any are freed
 AHEAD_S = 1.0  # places are claimed so long before their moment: threads and connections are ready by then
-ALONE_EVERY_S = 2.0  # a step that may only run alone and finds no room must not empty the pool all the time
-AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 AWAY_S = settings.LONGEST_CALL_S  # all outages of a drive together; most leases are over by then
 ASK_AGAIN_S = 1.0
 SPARE = 4  # one thread in so many is left for what is short
@@ -89,17 +84,15 @@ class Drive:
         self.stopping = threading.Event()
         self.bulk = Bulk(self.worker, clock, self.pool, self.stopping)
         self.waits = Waits()
-        self.alone_retry_at: dict[str, datetime] = {}
         self.claimed_last = ""  # the provider whose turn it was
-        self.in_hand: dict[str, list[Any]] = {}  # what came back and is not booked yet
         self.spill = Spill(str(self.worker.pk)) if role == GENERATION else None
+        self.booking = Booking(self.waits, self.spill, clock)
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
-        self.suspects: list[tuple[str, str]] = []
+        self.suspects = Suspects(State.FETCHING if role == GENERATION else State.CHECKING, self._is_mine)
         self.steady = Steady()
         self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
         self.began = clock()  # the last round: what became due since then has not been looked at
-        self._looked = float("-inf")
         self.stirred = monotonic()  # when anything was begun or booked
 
     def run(self) -> None:
@@ -137,7 +130,7 @@ class Drive:
 
     def _let_go(self) -> None:
         if self.spill:
-            self._keep_answers()
+            self.booking.keep()
             self.spill.close()
         worker.let_go(str(self.worker.pk))
 
@@ -160,7 +153,7 @@ class Drive:
     def _book_when_it_is_back(self, error: Exception) -> None:
         """Raises the error when the database stays away, or when everything is to stop."""
         while True:
-            self._keep_answers()
+            self.booking.keep()
             is_stopped = stop_flag(self.role).exists() and not self.pool.paid
             if is_stopped or monotonic() > (self.away_until or 0.0):
                 raise error
@@ -168,13 +161,8 @@ class Drive:
             with suppress(*AWAY):
                 close_old_connections()
                 Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
-                self._book({})
+                self.booking.book({})
                 return
-
-    def _keep_answers(self) -> None:
-        """Answers to paid calls that are not booked, on the disk: to be found by recovery if this process is killed."""
-        if self.spill and self.spill.keep():
-            failpoint("after_spill")
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -182,7 +170,7 @@ class Drive:
         """True when something was begun or booked."""
         begun = self._begin() if claiming else 0
         found = self._wait(busy=bool(begun))
-        self._book(found)
+        self.booking.book(found)
         self.house.keep()
         if begun or found:
             self.stirred = monotonic()
@@ -192,7 +180,7 @@ class Drive:
         now = self.began = self.clock()
         if self.house.disk_is_full():
             return self._ask(now)
-        suspects = self._look_for_suspects(now)
+        suspects = self.suspects.look(now)
         if self.alone or suspects:  # a step that once ended its process is worked on with nothing beside it
             if self.pool.busy:
                 return 0 if self.alone else self._ask(now)
@@ -208,38 +196,6 @@ class Drive:
         asked = self._ask(now)
         begun = again + asked + self._fetch(now, alone=False) + self._claim_all(now, self.pool.idle) + self._sweep()
         return begun + self.bulk.begin(self._my_slugs)
-
-    def _look_for_suspects(self, now: datetime) -> list[tuple[str, str]]:
-        """While there are none it is enough to look now and then: nobody else may take them up beside others."""
-        if self.suspects or monotonic() - self._looked > SUSPECTS_EVERY_S:
-            self._looked = monotonic()
-            self.suspects = self._suspects(now)
-        return self.suspects
-
-    def _suspects(self, now: datetime) -> list[tuple[str, str]]:
-        """(state, provider) of idle steps of this role that once ended the process that worked on them.
-
-        One that may not start (paused, behind a gate, no place) is none: nothing beside it has to wait for it.
-        """
-        idle = Step.objects.filter(crash_count__gt=0, owner=None, not_before__lte=now)
-        taken = State.FETCHING if self.role == GENERATION else State.CHECKING
-        may_start = idle.filter(
-            state=State.READY,
-            batch__paused_at=None,
-            batch__cancelled_at=None,
-            video__cancelled_at=None,
-            lane__bulk=False,
-            gate__lte=F("batch__open_gate"),
-        )
-        slugs = [
-            slug
-            for slug in may_start.values_list("provider__slug", flat=True).distinct().order_by()
-            if self._is_mine(slug) and self.alone_retry_at.get(slug, now) <= now
-        ]
-        suspects = [(State.READY.value, slug) for slug in slugs]
-        if idle.filter(state=taken).exists():
-            suspects.insert(0, (taken.value, ""))
-        return suspects
 
     def _begin_alone(self, suspects: list[tuple[str, str]], now: datetime) -> bool:
         for state, slug in suspects:
@@ -273,7 +229,7 @@ class Drive:
             self.claimed_last = slug
             failpoint("after_claim")
         if alone_only:
-            self.alone_retry_at[slug] = self.clock() + timedelta(seconds=ALONE_EVERY_S)
+            self.suspects.tried(slug, self.clock())
         else:
             self.waits.claimed(slug, claimed, places, self.clock())
         self.pool.grow(len(claimed.tickets))
@@ -363,45 +319,6 @@ class Drive:
     def _listing(self, due: sweep.Sweep) -> Callable[[], calls.Answer]:
         return lambda: calls.list_jobs(due.ticket, due.since, due.until, self.stopping)
 
-    def _hold(self, found: dict[str, list[Any]]) -> None:
-        for kind, values in found.items():
-            if kind in ("poll", "lines"):  # one call, several jobs
-                values = list(chain.from_iterable(values))
-            self.in_hand.setdefault(kind, []).extend(values)
-
-    def _book(self, found: dict[str, list[Any]]) -> None:
-        """What came back, and the moments at which calls went on the wire. Stays in hand until it is written."""
-        self._hold(found)
-        found, now = self.in_hand, self.clock()
-        booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
-        wire = found.get("wire", ())
-        stamps = {attempt_id: at for _, attempt_id, at in wire if attempt_id not in booked}
-        if stamps:
-            failpoint("before_stamp")
-            settle.stamp_wire(stamps)
-            self.waits.stamped((slug for slug, *_ in wire), now)
-        found.pop("wire", None)
-        ended = [*found.get("call", ()), *(answer for answer in found.get("poll", ()) if not answer.running)]
-        for kind, book in (
-            ("call", settle.settle_calls),
-            ("lines", bulk_settle.settle_lines),
-            ("bulk", bulk_settle.settle),
-            ("poll", settle.settle_polls),
-            ("find", reconcile.settle_found),
-            ("fetch", fetching.settle_fetches),
-            ("check", checking.settle_checks),
-        ):
-            if found.get(kind):
-                failpoint("before_settle")
-                _book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
-                if kind == "call" and self.spill:
-                    self.spill.booked(found[kind])
-                del found[kind]
-                failpoint("after_settle")
-        for answer in found.pop("sweep", ()):
-            sweep.settle(answer, now)
-        self.waits.ended(ended)
-
     def _wait(self, *, busy: bool) -> dict[str, list[Any]]:
         """For results, or for the next moment that is known. Where webhooks may come, they are looked for often."""
         ends_at = monotonic() + self._nap_s(busy=busy)
@@ -442,7 +359,7 @@ class Drive:
         """Paid calls end by themselves; local work is ended when the whole engine stops, and done again later."""
         Worker.objects.filter(pk=self.worker.pk).update(draining=True)
         said = False
-        while self.pool.busy or self.in_hand:
+        while self.pool.busy or self.booking.in_hand:
             if self._is_over() and self.stopping.is_set():
                 sandbox.end_all()
                 if self.pool.paid and not said:
@@ -451,18 +368,3 @@ class Drive:
             self._outliving_the_database(claiming=False)
         recovery.free_own(self.worker, self.clock())
         failpoint("after_drain")
-
-
-def _book_each(book: Callable[[list[Any], datetime], None], results: list[Any], now: datetime) -> None:
-    """All together; where one of them cannot be booked, each by itself, and that one is set aside."""
-    try:
-        book(results, now)
-    except AWAY:
-        raise  # the database: nothing is the results' fault
-    except Exception as error:
-        if len(results) > 1:
-            for result in results:
-                _book_each(book, [result], now)
-            return
-        log.exception("step %s: what came back cannot be booked", results[0].ticket.step_id)
-        settle.set_aside(results[0].ticket, f"What came back cannot be booked: {error}", now)

@@ -24,7 +24,7 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "LEASE_MARGIN_S": 0.5,
     "SEND_WITHIN": 1.0,
     "drive.LOOK_EVERY_S": 0.08,
-    "ALONE_EVERY_S": 0.2,
+    "TRY_EVERY_S": 0.2,
     "AWAY_S": 6.0,
     "ASK_AGAIN_S": 0.1,
     "RECOVER_EVERY_S": 0.2,

@@ -88,7 +88,7 @@ class Hand:
         self.drive._begin()
 
     def book(self) -> None:
-        self.drive._book(self.pool.gather(0.0))
+        self.drive.booking.book(self.pool.gather(0.0))
 
     def die(self) -> None:
         """As by SIGKILL: its lock is free, what it had in hand is gone."""

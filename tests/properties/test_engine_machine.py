@@ -18,7 +18,7 @@ from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from jobs import control
-from jobs.engine import calls, drive, housekeeping
+from jobs.engine import calls, housekeeping, suspects
 from jobs.engine import clock as engine_clock
 from jobs.launch import create_batch
 from jobs.models import Asset, Attempt, Batch, Budget, Step, Video
@@ -297,7 +297,7 @@ def world(db, monkeypatch, tmp_path, settings):
     monkeypatch.setattr(calls, "sleep", lambda seconds: clock.pass_s(max(seconds, 0.001)))
     monkeypatch.setattr(calls, "_refused", {})
     monkeypatch.setattr(downloads, "store", _store_of(Engine.vendors, downloads.store))
-    monkeypatch.setattr(drive, "SUSPECTS_EVERY_S", -1.0)
+    monkeypatch.setattr(suspects, "LOOK_EVERY_S", -1.0)
     monkeypatch.setattr(housekeeping, "RECOVER_EVERY_S", -1.0)
     monkeypatch.setattr(housekeeping, "close_old_connections", lambda: None)  # an example is one transaction
     history.install()

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from jobs.control import Cancel, cancel
-from jobs.engine import calls, drive, housekeeping, settle, worker
+from jobs.engine import booking, calls, housekeeping, settle, worker
 from jobs.engine.claim import claim
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Batch, Notice, Step, Video, Worker
@@ -103,7 +103,7 @@ def test_a_database_that_is_away_blames_no_result(monkeypatch):
         raise OperationalError("gone")
 
     with pytest.raises(OperationalError):
-        drive._book_each(away, ["anything"], datetime.now(UTC))
+        booking._book_each(away, ["anything"], datetime.now(UTC))
 
 
 def test_a_full_disk_lets_nothing_new_begin_and_says_so_once(scene, monkeypatch):
