@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from jobs.control import Cancel, cancel
-from jobs.engine import booking, calls, housekeeping, settle, worker
+from jobs.engine import assets, booking, calls, housekeeping, settle, worker
 from jobs.engine.claim import claim
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Batch, Notice, Step, Video, Worker
@@ -43,7 +43,7 @@ def test_a_suspect_that_may_not_start_keeps_nobody_waiting(scene):
     scene.batch("a", "b", "c", provider=provider)
     mine = Drive("generation", slice_s=60)
     scene.drives = [mine]
-    assert mine._suspects(datetime.now(UTC)) == []
+    assert mine.suspects.look(datetime.now(UTC)) == []
     mine.step_once()
     assert Attempt.objects.count() == 3
 
@@ -81,7 +81,7 @@ def test_a_suspect_runs_with_nothing_beside_it(scene):
 
 def test_a_result_that_cannot_be_booked_harms_only_its_own_step(scene, monkeypatch):
     scene.batch("a", "b", "c", provider=scene.vendor("instant"))
-    create = settle.assets.create
+    create = assets.create
     poor = Video.objects.get(position=2)
 
     def break_off(made, now):
@@ -89,7 +89,7 @@ def test_a_result_that_cannot_be_booked_harms_only_its_own_step(scene, monkeypat
             raise ValueError("what a mess")
         create(made, now)
 
-    monkeypatch.setattr(settle.assets, "create", break_off)
+    monkeypatch.setattr(assets, "create", break_off)
     ended = (State.DONE, State.ATTENTION)
     scene.drive_until(lambda: Step.objects.filter(state__in=ended).count() == 3)
     step = Step.objects.get(video=poor)

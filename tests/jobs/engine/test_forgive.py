@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.engine import drive as drive_module
 from jobs.engine import recovery, worker
+from jobs.engine.booking import Booking
 from jobs.engine.clock import now_utc
 from jobs.engine.drive import Drive
 from jobs.models import Step
@@ -18,9 +18,9 @@ def break_off(self, found):
     raise LookupError("an error of the engine itself")
 
 
-def run_into_it(monkeypatch, name: str) -> None:
+def run_into_it(monkeypatch) -> None:
     with monkeypatch.context() as broken, pytest.raises(LookupError):
-        broken.setattr(drive_module.Drive, name, break_off)
+        broken.setattr(Booking, "book", break_off)
         Drive("generation", slice_s=5).run()
 
 
@@ -34,7 +34,7 @@ def taken_up() -> Step:
 
 def test_a_drive_that_ends_by_its_own_error_blames_no_step(monkeypatch):
     a_batch("Why bread rises")
-    run_into_it(monkeypatch, "_book")
+    run_into_it(monkeypatch)
     step = taken_up()
     assert (step.state, step.crash_count) == (State.READY, 0)
     assert_invariants()
@@ -42,7 +42,7 @@ def test_a_drive_that_ends_by_its_own_error_blames_no_step(monkeypatch):
 
 def test_an_answer_that_such_a_drive_kept_takes_the_crash_back_once_only(scene, monkeypatch):
     scene.batch(provider=scene.vendor("jobs"))
-    run_into_it(monkeypatch, "_book")
+    run_into_it(monkeypatch)
     assert Step.objects.get().state == State.CLAIMED
     step = taken_up()  # from the spill file
     assert (step.state, step.crash_count) == (State.RUNNING, 0)
