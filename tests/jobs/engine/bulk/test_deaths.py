@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from jobs.models import Attempt, BulkJob
-from tests.jobs.engine.test_bulk import HALF, all_done, creates, in_bulk, seller, soon
 from tests.simulator_adapter import URL_VARIABLE
 
+from .conftest import HALF, all_done, creates, in_bulk, seller
+
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
-__all__ = ["soon"]
 PLACES = (
     "mid_fill",
     "after_fill",

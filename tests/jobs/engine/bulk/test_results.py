@@ -1,0 +1,91 @@
+"""What comes back of a bulk job, line by line, and what does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs import control
+from jobs.models import Attempt, BulkJob, Step
+from jobs.states import Reason, State
+from tests.jobs.engine.conftest import PRICE
+from tests.simulator_adapter import SimBulk
+
+from .conftest import HALF, all_done, in_bulk, seller
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+
+def test_what_expired_is_made_again_and_paid_for_once(scene):
+    in_bulk(scene, seller(scene, next_bulk=["expires"], bulk_latency_s=[0.5, 0.5]), 12)
+    scene.drive_until(all_done, within_s=30)
+    words = list(BulkJob.objects.order_by("pk").values_list("word", flat=True))
+    assert words[0] == "expired"
+    again = Attempt.objects.filter(bulk=BulkJob.objects.order_by("pk")[0], cost_micro=0)
+    assert 0 < again.count() < 12
+    assert scene.books()["vendors"]["bulk"]["billed_micro"] == 12 * HALF
+    scene.check()
+
+
+def test_lines_in_the_error_file_are_failures_and_made_again(scene):
+    in_bulk(scene, seller(scene, next_bulk=["no_output"]))
+    scene.drive_until(all_done, within_s=30)
+    assert sorted(Attempt.objects.values_list("cost_micro", flat=True)) == [0, 0, 0, HALF, HALF, HALF]
+    scene.check()
+
+
+@pytest.mark.parametrize("fault", ["lines_missing", "broken_line"])
+def test_a_line_that_nothing_speaks_of_asks_a_person_and_harms_no_other(scene, fault):
+    in_bulk(scene, seller(scene, next_bulk=[fault]), 12)
+    asked = Step.objects.filter(state=State.ATTENTION, reason=Reason.DECISION)
+    scene.drive_until(lambda: asked.exists() and not Step.objects.filter(state=State.CLAIMED).exists())
+    scene.drive_until(lambda: not Step.objects.filter(state__in=(State.CHECKING, State.FETCHING)).exists())
+    assert Step.objects.filter(state=State.DONE).count() == 12 - asked.count() > 0
+    assert Attempt.objects.filter(outcome="unknown").count() == asked.count()
+    scene.check()
+
+
+@pytest.mark.parametrize("fault", ["lines_doubled", "strange_line"])
+def test_lines_too_many_change_nothing(scene, fault):
+    in_bulk(scene, seller(scene, next_bulk=[fault]), 8)
+    scene.drive_until(all_done)
+    assert Attempt.objects.count() == 8
+    scene.check()
+
+
+def test_a_file_that_is_never_accepted_ends_with_a_person_and_an_offer_to_send_at_once(scene, somebody):
+    provider = seller(scene, next_bulk=["invalid"] * 3)
+    in_bulk(scene, provider, 1)
+    scene.drive_until(Step.objects.filter(state=State.ATTENTION).exists, within_s=30)
+    step = Step.objects.get()
+    assert (step.reason, step.lane.bulk) == (Reason.FAILED, False)
+    assert "at the full price" in step.message
+    control.try_again(step, somebody, datetime.now(UTC))
+    scene.drive_until(all_done)
+    assert Attempt.objects.latest("pk").cost_micro == PRICE
+    scene.check()
+
+
+def test_where_too_much_waits_the_next_file_is_half_as_large_and_no_try_is_lost(scene):
+    in_bulk(scene, seller(scene, next_bulk=["token_limit"]), 4)
+    scene.drive_until(all_done)
+    assert list(BulkJob.objects.order_by("pk").values_list("lines", flat=True)) == [4, 2, 2]
+    assert set(Step.objects.values_list("failures", flat=True)) == {0}
+    scene.check()
+
+
+def test_results_that_are_gone_are_asked_for_until_it_is_far_too_late(scene, monkeypatch):
+    monkeypatch.setattr(SimBulk, "bulk_window_s", 0.6)
+    in_bulk(scene, seller(scene, next_bulk=["output_gone"]))
+    scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION, reason=Reason.DECISION).count() == 3)
+    assert BulkJob.objects.get().state == BulkJob.State.OVER
+    scene.check()
+
+
+def test_a_job_that_never_ends_is_ended_there_and_its_lines_made_again(scene, monkeypatch):
+    monkeypatch.setattr(SimBulk, "bulk_window_s", 1.0)
+    in_bulk(scene, seller(scene, next_bulk=["stuck"]))
+    scene.drive_until(all_done, within_s=30)
+    assert "cancelled" in BulkJob.objects.order_by("pk")[0].word
+    scene.check()
