@@ -117,9 +117,15 @@ def test_it_does_not_sleep_or_know_the_framework(adapter):
 # -- its files ---------------------------------------------------------------------------------------
 
 
+def where_its_tests_are(slug):
+    """One file, or all of a folder."""
+    place = ROOT / "tests" / "providers"
+    return sorted((place / slug).glob("test_*.py")) or [place / f"test_{slug}.py"]
+
+
 def test_it_has_the_files_of_the_recipe(remote):
     assert remote.slug in protocols.ALL
-    assert TEST.search((ROOT / "tests" / "providers" / f"test_{remote.slug}.py").read_text())
+    assert all(TEST.search(place.read_text()) for place in where_its_tests_are(remote.slug))
     page = (ROOT / "docs" / "providers" / f"{remote.slug}.md").read_text()
     assert page.startswith("# ")
     assert len(page.splitlines()) >= 8
