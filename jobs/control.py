@@ -66,8 +66,8 @@ def cancel_videos(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
         idle += [State.FETCHING, State.CHECKING]
         steps.filter(state__in=(State.CLAIMED, State.RUNNING)).update(cancel_asked=True, not_before=now)
         steps.filter(state=State.UNKNOWN).update(cancel_asked=True)
-        lines = Attempt.objects.filter(step__in=steps, outcome=Attempt.Outcome.NONE, bulk__isnull=False)
-        BulkJob.objects.filter(pk__in=lines.values("bulk"), next_at__gt=now).update(next_at=now)
+    lines = Attempt.objects.filter(step__in=steps, outcome=Attempt.Outcome.NONE, bulk__isnull=False)
+    BulkJob.objects.filter(pk__in=lines.values("bulk"), next_at__gt=now).update(next_at=now)
     steps.filter(state__in=idle).exclude(reason=Reason.DECISION).update(
         state=State.CANCELLED, finished_at=now, owner=None, lease_until=None, fence=F("fence") + 1
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils import timezone
 
 PAST = "This moment is past. Name one that is still to come, or none."
+FARTHEST = timedelta(days=3652)
+TOO_FAR = "This moment is more than ten years away. Name an earlier one, or none."
 UNREADABLE = "Name a day and a time, e.g. 2030-12-24 18:00."
 
 
@@ -33,6 +35,8 @@ class DeadlineForm(forms.Form):
         moment: datetime | None = self.cleaned_data["finish_by"]
         if moment is not None and moment <= timezone.now():
             raise forms.ValidationError(PAST)
+        if moment is not None and moment > timezone.now() + FARTHEST:  # the last ones of all exist in some zones only
+            raise forms.ValidationError(TOO_FAR)
         return moment
 
 

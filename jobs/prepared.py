@@ -24,7 +24,7 @@ PLACE = "%s"
 
 
 class _Slot(Expression):
-    """Stands for a value that is given later, the so-manieth, or for all values of a list."""
+    """Stands for the value that is given later in this place, or for all values of a list there."""
 
     def __init__(self, place: int, *, is_list: bool = False) -> None:
         super().__init__()

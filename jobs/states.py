@@ -1,4 +1,4 @@
-"""The states of a step and the allowed moves. Pure; jobs/engine/moves.py is the one place that makes them."""
+"""The states of a step and the allowed moves. Pure; jobs/engine/rows.py is where the engine makes them."""
 
 from __future__ import annotations
 

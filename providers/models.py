@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from .types import Capability
 
 SHORTEST_S, LONGEST_S = 0.1, 31 * 86_400.0
 NOTHING = "A quota of nothing stops every call. Write at least 1, or pause the lane instead."
+LANE_TWICE = "There is a lane for the same calls already. Change the cap of that one instead."
 TWICE = "There is a quota for the same calls, unit and window already. Change the amount of that one instead."
 CAPABILITIES = [(capability.value, capability.value.capitalize()) for capability in Capability]
 
@@ -184,18 +185,26 @@ class Lane(Selected):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["provider", "capability", "bulk"], condition=Q(offer=None), name="lane_once_without_offer"
+                fields=["provider", "capability", "bulk"],
+                condition=Q(offer=None),
+                name="lane_once_without_offer",
+                violation_error_message=LANE_TWICE,
             ),
             models.UniqueConstraint(
                 fields=["provider", "capability", "offer", "bulk"],
                 condition=~Q(offer=None),
                 name="lane_once_with_offer",
+                violation_error_message=LANE_TWICE,
             ),
         ]
 
     def __str__(self) -> str:
         offer, bulk = f" · {self.offer.name}" if self.offer else "", " · in bulk" if self.bulk else ""
         return f"{self.provider} · {self.capability}{offer}{bulk}"
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """`bulk` is in no form, and decides all the same whether there is such a lane already."""
+        super().validate_constraints(exclude=set(exclude or ()) - {"bulk"})
 
     @property
     def has_cap(self) -> bool:

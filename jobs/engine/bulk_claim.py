@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 500  # lines in one transaction
 MOST_LINES = 1000  # in a job: few enough to be read again from the start after a crash
 FILL_S = 60.0  # from its first line until a job is sent that did not get full
-State_ = BulkJob.State
+JobState = BulkJob.State
 
 
 class _Line(NamedTuple):
@@ -131,14 +131,14 @@ class _Filling:
             BulkJob.objects.filter(pk=job.pk).update(lines=F("lines") + len(lines))
             job.lines += len(lines)
         if job and job.lines >= most:
-            BulkJob.objects.filter(pk=job.pk, state=State_.OPEN).update(state=State_.CLOSED, next_at=self.now)
+            BulkJob.objects.filter(pk=job.pk, state=JobState.OPEN).update(state=JobState.CLOSED, next_at=self.now)
         if elsewhere:
             self._at_once(elsewhere)
         return len(lines) + len(elsewhere)
 
     def _open_job(self, batch: Batch, lane_id: int, offer_id: int) -> BulkJob | None:
         jobs = BulkJob.objects.select_for_update().filter(batch=batch, lane=lane_id, offer=offer_id)
-        return jobs.filter(state=State_.OPEN, owner=None).first()
+        return jobs.filter(state=JobState.OPEN, owner=None).first()
 
     def _new_job(self, batch: Batch, lane_id: int, offer_id: int, capability: str) -> BulkJob:
         return BulkJob.objects.create(
@@ -154,7 +154,7 @@ class _Filling:
 
     def _most_lines(self, lane_id: int) -> int:
         """Half of the last one, where that was more than the vendor lets wait."""
-        last = BulkJob.objects.filter(lane=lane_id, state=State_.OVER).order_by("-ended_at", "-pk").first()
+        last = BulkJob.objects.filter(lane=lane_id, state=JobState.OVER).order_by("-ended_at", "-pk").first()
         most = min(self.adapter.bulk_lines, MOST_LINES)
         return max(1, min(most, last.lines // 2)) if last and last.too_much else most
 

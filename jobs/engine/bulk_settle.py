@@ -97,7 +97,7 @@ def _pause_of(error: Any) -> float:
 
 def _uploaded(job: BulkJob, told: Told, now: datetime) -> None:
     if told.error is None:
-        _leave(job, now, input_file=told.input_file)
+        _leave(job, now, input_file=told.input_file, message="")
     elif isinstance(told.error, Rejected):
         _end(job, now, told.error.message, error=told.error)
     else:
@@ -178,7 +178,7 @@ def _polled(job: BulkJob, told: Told, now: datetime) -> None:
     elif bulk.state is BulkState.FAILED:
         _failed(job, bulk, now)
     elif bulk.state is BulkState.OVER:
-        _leave(job, now, state=JobState.READING, word=bulk.word[:50], done=bulk.done)
+        _leave(job, now, state=JobState.READING, word=bulk.word[:50], done=bulk.done, message="")
     elif bulk_take.is_too_late(job, now):
         _end(job, now, "", error=Unknown("Its bulk job was still running long after the vendor's own limit."))
     else:
@@ -186,7 +186,7 @@ def _polled(job: BulkJob, told: Told, now: datetime) -> None:
             log.warning("bulk job %s: %s says %r, which is new", job.pk, job.provider, bulk.unknown_status)
         age_s = (now - (job.sent_at or job.created_at)).total_seconds()
         step_s = min(max(POLL_LEAST_S, POLL_SHARE * age_s), POLL_MOST_S)
-        _leave(job, _in(now, step_s), word=bulk.word[:50], done=bulk.done)
+        _leave(job, _in(now, step_s), word=bulk.word[:50], done=bulk.done, message="")
 
 
 def _failed(job: BulkJob, bulk: Bulk, now: datetime) -> None:

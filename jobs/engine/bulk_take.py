@@ -99,7 +99,7 @@ def take(job_id: int, me: Worker, now: datetime) -> Order | None:
 
 
 def _to_be_sent(job: BulkJob, me: Worker, now: datetime) -> Order | None:
-    if _is_unwanted(job):
+    if not _wanted(job).exists():
         _end_unsent(job, now)
     elif job.batch.paused_at or not job.provider.is_open(now) or not is_open(job.lane, now) or _is_full(job.lane):
         update(job.pk, job.fence, next_at=now + timedelta(seconds=PUT_OFF_S))
@@ -115,7 +115,7 @@ def _to_be_sent(job: BulkJob, me: Worker, now: datetime) -> Order | None:
 def _upload(job: BulkJob, me: Worker, now: datetime) -> Order | None:
     """Without those that nobody wants any more, and those that would not be sent as they were written down."""
     lines = lines_of(job)
-    wanted = dict(_open_lines(job).filter(step__cancel_asked=False).values_list("pk", "request_hash"))
+    wanted = dict(_wanted(job).values_list("pk", "request_hash"))
     good = [line for line in lines if wanted.get(line.attempt_id) == sha256(as_sent(line.request))]
     kept = {line.attempt_id for line in good}
     held = HeldBack("It was left out of its bulk job: nobody wants it any more, or the offer was changed since.")
@@ -220,8 +220,13 @@ def lines_of(job: BulkJob) -> tuple[Ticket, ...]:
     )
 
 
+def _wanted(job: BulkJob) -> Any:
+    """While it is not sent: a line that is only gathered is not out, and goes with its video."""
+    return _open_lines(job).filter(step__cancel_asked=False, step__video__cancelled_at=None)
+
+
 def _is_unwanted(job: BulkJob) -> bool:
-    """Every line that is open was cancelled."""
+    """Once it is out: every line that is open is to be ended."""
     return not _open_lines(job).filter(step__cancel_asked=False).exists()
 
 

@@ -313,7 +313,7 @@ def _quartered(adapter: Adapter, request: Request, output: Output, store: Callab
     parts: list[bytes] = []
 
     def cut(content: bytes) -> bytes:
-        parts.extend(_quarters(content, request))
+        parts[:] = _quarters(content, request)  # anew, where there was no room for the first one
         return parts[0]
 
     first = store(adapter, output, reshape=cut)

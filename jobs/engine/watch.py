@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet
 from django_q.brokers import get_broker
 
-from jobs.models import Attempt, Step, Video, Worker
+from jobs.models import Attempt, BulkJob, Step, Video, Worker
 from jobs.states import State
 from providers import registry
 from providers.models import Provider
@@ -29,7 +29,8 @@ def work_is_due(role: str, now: datetime) -> bool:
     due = Step.objects.filter(not_before__lte=now)
     if role == GENERATION:
         called = Q(state__in=(State.READY, State.CLAIMED, State.RUNNING, State.UNKNOWN)) & ~here
-        return due.filter(called | Q(state=State.FETCHING)).exists()
+        jobs = BulkJob.objects.filter(next_at__lte=now)  # one whose lines are all booked has no step that is due
+        return due.filter(called | Q(state=State.FETCHING)).exists() or jobs.exists()
     return due.filter(Q(state=State.CHECKING) | Q(state__in=(State.READY, State.CLAIMED)) & here).exists()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from jobs.models import Batch, BulkJob
+from jobs.queries.lane_words import name_of, off, paused, stopped
 from jobs.templatetags.vidbatch import when
 from providers import registry
 from providers.base import Adapter
@@ -18,8 +20,9 @@ State = BulkJob.State
 
 def bulk_words_of(batch: Batch) -> list[SafeString]:
     """A sentence for each job that is not over. One query."""
-    jobs = BulkJob.objects.filter(batch=batch).exclude(state=State.OVER).select_related("provider").order_by("pk")
-    return [_words(job, is_paused=batch.paused_at is not None) for job in jobs]
+    jobs = BulkJob.objects.filter(batch=batch).exclude(state=State.OVER).order_by("pk")
+    found = jobs.select_related("provider", "lane__provider", "lane__offer")
+    return [_words(job, is_paused=batch.paused_at is not None) for job in found]
 
 
 def _words(job: BulkJob, *, is_paused: bool) -> SafeString:
@@ -32,6 +35,8 @@ def _state_words(job: BulkJob, *, is_paused: bool) -> SafeString:
     match job.state:
         case State.OPEN | State.CLOSED if is_paused:
             return format_html("{} for {} in bulk: sent when the batch goes on.", what, job.provider)
+        case State.OPEN | State.CLOSED if kept := _kept_by(job, timezone.now()):
+            return format_html("{} for {} in bulk: not sent yet. {}.", what, job.provider, kept)
         case State.OPEN:
             return format_html(
                 "{} gathered for {} in bulk: sent within a minute, or once it is full.", what, job.provider
@@ -47,6 +52,16 @@ def _state_words(job: BulkJob, *, is_paused: bool) -> SafeString:
         case State.READING:
             return format_html("{} in bulk: {} is done, and the results are read.", what, job.provider)
     return _out_words(job, what)
+
+
+def _kept_by(job: BulkJob, now: datetime) -> str:
+    provider, lane = job.provider, job.lane
+    return (
+        off(provider, now)
+        or paused(str(provider), provider.paused, provider.paused_until, provider.pause_reason, now)
+        or paused(name_of(lane), lane.paused, lane.paused_until, lane.pause_reason, now)
+        or (stopped(lane) if lane.max_in_flight == 0 else "")
+    )
 
 
 def _out_words(job: BulkJob, what: str) -> SafeString:

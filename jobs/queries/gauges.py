@@ -63,7 +63,7 @@ class Market:
             or broken(name_of(lane), lane, self.now)
             or self._no_price(lane, queue)
             or self._cap(lane, batch, queue)
-            or ("" if lane.bulk else self._quota(lane) or self._places(lane))
+            or self._full(lane)
         )
 
     def _no_price(self, lane: Lane, queue: Queue) -> str:
@@ -92,6 +92,11 @@ class Market:
         start = budget.counts_from(self.now)
         is_new = start is not None and (budget.period_start is None or budget.period_start < start)
         return budget.room_micro + (budget.spent_micro if is_new else 0)
+
+    def _full(self, lane: Lane) -> str:
+        if lane.bulk:  # its lines wait for none; the job does, once they are gathered
+            return stopped(lane) if lane.max_in_flight == 0 else ""
+        return self._quota(lane) or self._places(lane)
 
     def _quota(self, lane: Lane) -> str:
         for quota, used, free_at in self.quotas:

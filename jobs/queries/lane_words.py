@@ -25,7 +25,7 @@ def paused(name: str, is_paused: bool, until: datetime | None, reason: str, now:
 
 
 def broken(name: str, lane: Lane, now: datetime) -> str:
-    if lane.broken_until is None:
+    if lane.broken_until is None or (lane.bulk and lane.broken_until <= now):  # in bulk no single one is tried first
         return ""
     why = f"{lane.failures_in_row} calls in a row failed" if lane.failures_in_row > 1 else "most calls failed"
     if lane.broken_until > now:

@@ -30,10 +30,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='lane',
-            constraint=models.UniqueConstraint(condition=models.Q(('offer', None)), fields=('provider', 'capability', 'bulk'), name='lane_once_without_offer'),
+            constraint=models.UniqueConstraint(condition=models.Q(('offer', None)), fields=('provider', 'capability', 'bulk'), name='lane_once_without_offer', violation_error_message='There is a lane for the same calls already. Change the cap of that one instead.'),
         ),
         migrations.AddConstraint(
             model_name='lane',
-            constraint=models.UniqueConstraint(condition=models.Q(('offer', None), _negated=True), fields=('provider', 'capability', 'offer', 'bulk'), name='lane_once_with_offer'),
+            constraint=models.UniqueConstraint(condition=models.Q(('offer', None), _negated=True), fields=('provider', 'capability', 'offer', 'bulk'), name='lane_once_with_offer', violation_error_message='There is a lane for the same calls already. Change the cap of that one instead.'),
         ),
     ]

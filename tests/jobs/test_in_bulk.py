@@ -8,15 +8,17 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.engine.bulk_claim import is_open
 from jobs.forecast import LaneFacts
 from jobs.intake.estimate import estimate
 from jobs.models import Batch, BulkJob, Step
 from jobs.offers import concerns, stages_in_bulk
 from jobs.queries.bulk_words import bulk_words_of
 from jobs.queries.forecasting import forecasts_of_topics
+from jobs.queries.lane_words import broken
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import Stage
-from providers.models import Lane, Offer, Price, price_for
+from providers.models import Lane, Offer, Price, Provider, price_for
 from providers.sync import sync_providers
 from tests.factories import LOCAL, a_batch, a_user
 
@@ -207,6 +209,38 @@ def test_a_paused_batch_says_that_nothing_is_sent(luna):
     batch.paused_at = timezone.now()
     (words,) = bulk_words_of(batch)
     assert words == "1 script for OpenAI in bulk: sent when the batch goes on. (It is &lt;full&gt;.)"
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_what_keeps_a_job_that_is_not_sent_is_said(luna, state):
+    batch = a_batch(settings=scripts_by(luna))
+    job = a_job(batch, luna, state=state, lines=2)
+    Lane.objects.filter(pk=job.lane_id).update(paused=True, pause_reason="Too much waits there.")
+    (words,) = bulk_words_of(batch)
+    assert words.endswith("not sent yet. OpenAI · scripts in bulk is paused: Too much waits there.")
+    Provider.objects.filter(pk=job.provider_id).update(paused=True, pause_reason="The account is <empty>.")
+    (words,) = bulk_words_of(batch)
+    assert words == "2 scripts for OpenAI in bulk: not sent yet. OpenAI is paused: The account is &lt;empty&gt;."
+
+
+def test_a_lane_of_bulk_jobs_that_is_set_to_0_is_said_to_be_stopped(client, luna):
+    client.force_login(a_user(is_superuser=True))
+    batch = a_batch(settings=scripts_by(luna))
+    page = reverse("batch_detail", args=[batch.pk])
+    assert "which stops it" not in client.get(page).content.decode()
+    Lane.objects.filter(bulk=True).update(max_in_flight=0)
+    assert "scripts in bulk is set to 0 calls at once, which stops it" in client.get(page).content.decode()
+    a_job(batch, luna, lines=2)
+    (words,) = bulk_words_of(batch)
+    assert "not sent yet. OpenAI · scripts in bulk is set to 0 calls at once, which stops it" in words
+
+
+@pytest.mark.parametrize(("later_s", "is_kept"), [(60, True), (-1, False)])
+def test_a_lane_of_bulk_jobs_that_broke_is_said_to_wait_just_as_long_as_it_does(luna, later_s, is_kept):
+    lane, now = Lane.objects.get(provider=luna.provider, capability="script", bulk=True), timezone.now()
+    lane.failures_in_row, lane.broken_until = 9, now + timedelta(seconds=later_s)
+    assert bool(broken("scripts", lane, now)) is is_kept
+    assert is_open(lane, now) is not is_kept
 
 
 def test_bulk_jobs_are_looked_at_in_the_admin_and_not_changed(client, luna):

@@ -250,6 +250,15 @@ def test_a_grid_that_was_broken_off_leaves_nothing_that_the_next_try_does_not_ma
     assert left in [file.name for file in stored(grid)]
 
 
+def test_a_grid_that_had_to_wait_for_room_is_four_pictures_all_the_same(media):
+    def waits(adapter, output, **more):
+        if reshape := more.get("reshape"):
+            reshape(output.content)  # and then there was no room for what it made
+        return calls._store(adapter, output, **more)
+
+    assert len(stored(a_grid(), waits)) == 4
+
+
 def test_a_grid_that_cannot_be_read_stays_as_it_came(media):
     broken = Output(content=a_grid().content[:60], media_type="image/png", quarters=True)
     (file,) = stored(broken)

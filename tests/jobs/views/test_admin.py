@@ -112,6 +112,22 @@ def test_an_offer_of_another_provider_is_refused_with_a_sentence(boss):
     assert not Quota.objects.exists()
 
 
+@pytest.mark.parametrize("of_offer", [False, True])
+def test_a_second_lane_for_the_same_calls_is_refused_with_a_sentence(boss, of_offer):
+    sync_providers(*LOCAL)
+    studio = Provider.objects.get(slug="studio")
+    offer = studio.offers.filter(capability="clip").first() if of_offer else None
+    lane, _ = Lane.objects.get_or_create(provider=studio, capability="clip", offer=offer)
+    before = Lane.objects.count()
+    row = {"provider": studio.pk, "capability": "clip", "offer": offer.pk if offer else "", "queues_ahead": 0,
+           "jitter_s": 0}  # fmt: skip
+    answer = boss.post(reverse("admin:providers_lane_add"), row)
+    assert "There is a lane for the same calls already. Change the cap of that one instead." in answer.content.decode()
+    assert Lane.objects.count() == before
+    row |= {"max_in_flight": 3}
+    assert boss.post(reverse("admin:providers_lane_change", args=[lane.pk]), row).status_code == 302
+
+
 def test_a_price_below_nothing_is_refused_with_what_to_write_instead(boss):
     sync_providers(*LOCAL)
     price = Price.objects.first()

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.urls import reverse
 
-from jobs.forms_deadline import PAST, DeadlineForm
+from jobs.forms_deadline import PAST, TOO_FAR, DeadlineForm
 from jobs.intake import drafts
 from jobs.models import Batch, Step
 from jobs.queries import eta
@@ -157,6 +157,14 @@ def test_a_past_moment_changes_nothing(producer, batch):
     answer = producer.post(reverse("batch_finish_by", args=[batch.pk]), {"finish_by": "2020-01-01T00:00"}, follow=True)
     assert said(answer) == [PAST]
     assert Batch.objects.get().finish_by == NOW + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(("typed", "sentence"), [("9999-12-31T23:59", TOO_FAR), ("0001-01-01T00:00", PAST)])
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo", ""])
+def test_the_first_and_the_last_moment_that_can_be_typed_change_nothing(producer, batch, typed, sentence, zone):
+    values = {"finish_by": typed, "zone": zone}
+    assert said(producer.post(reverse("batch_finish_by", args=[batch.pk]), values, follow=True)) == [sentence]
+    assert Batch.objects.get().finish_by is None
 
 
 def test_the_form_is_shown_to_those_only_who_may_use_it(client, producer, project, batch):

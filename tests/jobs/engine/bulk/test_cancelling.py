@@ -47,6 +47,30 @@ def test_cancelling_a_batch_before_it_is_sent_frees_its_money(scene, monkeypatch
     scene.check()
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_is_only_gathered_is_not_out_when_all_but_what_runs_is_cancelled(scene, monkeypatch, paused):
+    monkeypatch.setattr(bulk_claim, "FILL_S", 60)
+    batch = in_bulk(scene, seller(scene))
+    scene.drive_until(has(lines=3))
+    if paused:
+        control.pause(batch, datetime.now(UTC))
+    control.cancel(batch, control.Cancel.ALL_BUT_RUNNING, datetime.now(UTC))
+    scene.drive_until(all_done)
+    assert set(Step.objects.values_list("state", flat=True)) == {State.CANCELLED}
+    assert not creates(scene)
+    scene.check()
+
+
+def test_cancelling_all_but_what_runs_waits_for_a_job_that_is_out(scene):
+    batch = in_bulk(scene, seller(scene, bulk_latency_s=[1.0, 1.0]))
+    scene.drive_until(has(state=BulkJob.State.RUNNING))
+    control.cancel(batch, control.Cancel.ALL_BUT_RUNNING, datetime.now(UTC))
+    scene.drive_until(all_done)
+    assert set(Step.objects.values_list("state", flat=True)) == {State.DONE}
+    assert [row["state"] for row in bulks_there(scene)] == ["completed"]
+    scene.check()
+
+
 def test_cancelling_a_batch_ends_its_job_there_and_no_other_batchs(scene):
     provider = seller(scene, **SLOW)
     batch, other = in_bulk(scene, provider), in_bulk(scene, provider)

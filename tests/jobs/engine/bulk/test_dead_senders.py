@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.engine import bulk_claim, bulk_settle, bulk_take
+from jobs.engine import bulk_claim, bulk_settle, bulk_take, watch
 from jobs.engine import worker as workers
 from jobs.models import BulkJob
 from providers.types import Bulk, BulkState
 
-from .conftest import SLOW, has, in_bulk, seller
+from .conftest import SLOW, all_done, has, in_bulk, seller
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -72,6 +72,25 @@ def test_an_answer_that_comes_after_its_sender_was_given_up_is_taken_while_it_is
     bulk_settle.settle([bulk_settle.Told(order=order, ended_at=datetime.now(UTC), bulk=found)], datetime.now(UTC))
     again = BulkJob.objects.get()
     assert (again.state, again.external_id) == (BulkJob.State.RUNNING, job.external_id)
+
+
+def test_trouble_with_asking_is_forgotten_once_there_is_an_answer(scene):
+    in_bulk(scene, seller(scene, **SLOW))
+    scene.drive_until(has(state=BulkJob.State.RUNNING))
+    BulkJob.objects.update(message="Simulator, in bulk did not answer in time.")
+    scene.drive_until(has(message=""))
+    assert BulkJob.objects.get().state == BulkJob.State.RUNNING
+
+
+def test_a_job_whose_lines_are_all_booked_is_ended_by_the_next_drive(scene):
+    in_bulk(scene, seller(scene))
+    scene.drive_until(all_done)
+    now = datetime.now(UTC)
+    assert not watch.work_is_due("generation", now)
+    BulkJob.objects.update(state=BulkJob.State.READING, next_at=now)  # as a process leaves it that dies just then
+    assert watch.work_is_due("generation", now)
+    scene.drive_until(all_done)
+    assert not watch.work_is_due("generation", datetime.now(UTC))
 
 
 def test_a_stale_poll_changes_nothing(scene):
