@@ -13,7 +13,7 @@ from django.utils import timezone
 from jobs import strategies
 from jobs.advance import AT_ONCE, advance
 from jobs.models import Batch, Budget, Project, Video
-from jobs.offers import check_launch
+from jobs.offers import check_launch, in_time
 from jobs.queries.forecasting import keep_forecast
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.transactions import atomically
@@ -35,11 +35,12 @@ def create_batch(
 ) -> Batch:
     """The batch with its videos and their first steps. The same token again gives the same batch, nothing new.
 
-    Raises LaunchRefused when it names models that cannot be used.
+    Raises LaunchRefused when it names models that cannot be used. With a deadline too near for bulk, none is.
     """
     now = now or timezone.now()
     if token and (made := Batch.objects.filter(token=token).first()):
         return made
+    settings = in_time(settings, finish_by, now)
     check_launch(settings, now.date())
     batch, is_new = Batch.objects.get_or_create(
         token=token or secrets.token_urlsafe(24),

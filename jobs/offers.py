@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from django.utils import timezone
@@ -17,6 +17,9 @@ from providers.types import Capability
 
 SOON = timedelta(days=60)
 CHOOSABLE = (Stage.SCRIPT, Stage.VOICEOVER, Stage.IMAGE, Stage.CLIP, Stage.TOPIC_MODERATION, Stage.TEXT_MODERATION)
+
+
+AT_ONCE_INSTEAD = "The deadline is nearer than bulk may take: everything is made at once, at the full price."
 
 
 class LaunchRefused(Exception):
@@ -90,6 +93,19 @@ def trouble_with(offer: Offer, today: date) -> str:
     if adapter is not None and not credentials.is_set(adapter):
         return f"{offer} needs a key: set {adapter.key_env} in the environment and start again."
     return ""
+
+
+def in_time(settings: BatchSettings, finish_by: datetime | None, now: datetime) -> BatchSettings:
+    """Without bulk where the deadline is nearer than that may take."""
+    if not settings.bulk or not is_nearer_than_bulk(finish_by, now):
+        return settings
+    return replace(settings, bulk=())
+
+
+def is_nearer_than_bulk(finish_by: datetime | None, now: datetime) -> bool:
+    """Than the longest that a vendor takes for a bulk job."""
+    windows = (adapter.bulk_window_s for adapter in registry.all_adapters().values() if adapter.bulk_capabilities)
+    return finish_by is not None and now < finish_by < now + timedelta(seconds=max(windows, default=0.0))
 
 
 def sold_in_bulk(offer: Offer) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MOST_REPEATS = 40  # of Midjourney's largest plans: https://docs.midjourney.com, as quoted in 2026-11
-REPEAT = re.compile(r"(?:--|[—–])(?:repeat|r)(?![a-z])(?:\s*(\d+)\b)?", re.IGNORECASE)
+REPEAT = re.compile(r"(?<!\S)(?:--|[—–])(?:repeat|r)(?=[\s\d]|$)(?:\s*(\d+)\b)?", re.IGNORECASE)
 
 
 def repeats(prompt: str) -> tuple[str, int]:

@@ -12,12 +12,12 @@ from typing import Any
 
 from providers.base import Adapter, LineOutcome
 from providers.downloads import DiskFull
-from providers.exceptions import CallError, HeldBack, NotSent, RateLimited
+from providers.exceptions import CallError, HeldBack, NotSent, RateLimited, Rejected, Unknown
 from providers.types import Bulk, BulkState, Failed, Finished
 
 from . import clock
 from .bulk_take import Act, Order
-from .calls import Answer, run, told
+from .calls import LONGEST_ID, Answer, run, told
 from .failpoints import failpoint
 from .requests import CLOCK_SKEW, Ticket
 
@@ -77,6 +77,8 @@ def _upload(adapter: Adapter, order: Order) -> dict[str, Any]:
     failpoint("before_upload")
     name = adapter.bulk_upload(content, order.tag)
     failpoint("after_upload")
+    if len(name) > LONGEST_ID:
+        raise Rejected(f"{adapter.label} gave the file of its bulk job a name that is too long.", detail=name)
     return {"input_file": name}
 
 
@@ -85,12 +87,19 @@ def _create(adapter: Adapter, order: Order) -> dict[str, Any]:
     failpoint("before_create")
     bulk = adapter.bulk_create(order.input_file, order.capability, order.tag)
     failpoint("after_create")
-    return {"bulk": bulk}
+    return {"bulk": _named(adapter, bulk)}
 
 
 def _found(adapter: Adapter, order: Order) -> Bulk | None:
     assert order.sent_at is not None
-    return adapter.bulk_find(order.tag, order.sent_at - CLOCK_SKEW)
+    bulk = adapter.bulk_find(order.tag, order.sent_at - CLOCK_SKEW)
+    return _named(adapter, bulk) if bulk else None
+
+
+def _named(adapter: Adapter, bulk: Bulk) -> Bulk:
+    if len(bulk.external_id) > LONGEST_ID:
+        raise Unknown(f"{adapter.label} gave its bulk job a name that is too long.", detail=bulk.external_id)
+    return bulk
 
 
 def _poll(adapter: Adapter, order: Order) -> Bulk:

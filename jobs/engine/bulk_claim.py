@@ -108,6 +108,8 @@ class _Filling:
         budgets = books.lock_budgets(self.now)
         lines: list[_Line] = []
         elsewhere: list[Step] = []
+        if self._is_due_sooner(batch):
+            elsewhere, steps = steps, []
         for step in steps[: max(0, most - (job.lines if job else 0))]:
             try:
                 request = request_of(step, tag=uuid.uuid4().hex)
@@ -135,6 +137,11 @@ class _Filling:
         if elsewhere:
             self._at_once(elsewhere)
         return len(lines) + len(elsewhere)
+
+    def _is_due_sooner(self, batch: Batch) -> bool:
+        """Before the vendor has to be done with a bulk job."""
+        until = self.now + timedelta(seconds=self.adapter.bulk_window_s)
+        return batch.finish_by is not None and self.now < batch.finish_by < until
 
     def _open_job(self, batch: Batch, lane_id: int, offer_id: int) -> BulkJob | None:
         jobs = BulkJob.objects.select_for_update().filter(batch=batch, lane=lane_id, offer=offer_id)
@@ -200,7 +207,7 @@ class _Filling:
         }
 
     def _at_once(self, steps: Sequence[Step]) -> None:
-        """What the vendor does not take in bulk is an ordinary call, at the full price."""
+        """What the vendor does not take in bulk, or would bring too late, is an ordinary call, at the full price."""
         lane = plain_lane(self.provider.pk, steps[0])
         if lane is not None:
             Step.objects.filter(pk__in=[step.pk for step in steps], state=State.READY).update(lane=lane)

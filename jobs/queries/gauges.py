@@ -136,7 +136,7 @@ def read_market(now: datetime | None = None) -> Market:
 
 def _quotas(now: datetime) -> list[tuple[Quota, int, datetime | None]]:
     """Used in the window that ends now, of every quota: one query for short windows, one for long ones."""
-    quotas = list(Quota.objects.select_related("provider"))
+    quotas = list(Quota.objects.select_related("provider", "offer"))
     answer: dict[str, Any] = {}
     for rows, moment, mine in (
         (Attempt.objects.filter(COUNTS), "sent_at", [quota for quota in quotas if not quota.is_long]),
@@ -177,14 +177,15 @@ def _is_fresh(quota: Quota, now: datetime) -> bool:
 
 
 def gauges_of(market: Market, queues: Mapping[int, Queue]) -> list[Gauge]:
-    """Of the providers that a batch uses: places, quotas, and what queues for them."""
+    """Of the lanes that a batch uses: places, quotas that hold for them, and what queues for them."""
     mine = [market.lanes[pk] for pk in queues]
     gauges: list[Gauge] = []
     for provider in {lane.provider_id: lane.provider for lane in mine}.values():
         own = [lane for lane in mine if lane.provider_id == provider.pk]
         gauges.append(_provider_gauge(provider, own, queues, market))
         gauges += [_lane_gauge(lane, queues, market) for lane in own if lane.places is not None and not lane.bulk]
-        gauges += [_quota_gauge(q, used, at, market.now) for q, used, at in market.quotas if q.provider == provider]
+        quotas = [row for row in market.quotas if row[0].provider_id == provider.pk]
+        gauges += [_quota_gauge(*row, market.now) for row in quotas if any(map(row[0].covers, own))]
     return gauges
 
 
@@ -231,7 +232,7 @@ def _lane_gauge(lane: Lane, queues: Mapping[int, Queue], market: Market) -> Gaug
 
 
 def _quota_gauge(quota: Quota, used: int, free_at: datetime | None, now: datetime) -> Gauge:
-    what = f"{quota.provider} · {quota.capability}" if quota.capability else str(quota.provider)
+    what = " · ".join(map(str, filter(None, (quota.provider, quota.offer.label if quota.offer else quota.capability))))
     notes = [later(free_at, now, "resets") if used else "unused"]
     if quota.granted < quota.amount:
         notes.append(f"the provider grants {quota.granted}, not {quota.amount}")

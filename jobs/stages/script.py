@@ -8,11 +8,15 @@ from pathlib import Path
 from django.conf import settings
 
 from jobs.models import Asset, Scene, Video
+from providers.repeats import repeats
 from qc.measure.script import read_script
 
 
 def apply(video: Video, asset: Asset, now: datetime) -> None:
-    """Writes the scenes of a script that passed its checks, and retires those of the one before."""
+    """Writes the scenes of a script that passed its checks, and retires those of the one before.
+
+    A model's words order nothing: a --repeat in a prompt counts only where a person wrote it.
+    """
     facts = read_script((Path(settings.MEDIA_ROOT) / asset.name).read_text("utf-8", "replace"))
     if facts.error:
         raise ValueError(facts.error)  # only a script that passed its checks gets here
@@ -22,7 +26,7 @@ def apply(video: Video, asset: Asset, now: datetime) -> None:
             video=video,
             position=position,
             narration=scene.narration,
-            visual_prompt=scene.visual_prompt,
+            visual_prompt=repeats(scene.visual_prompt)[0],
             seconds=scene.seconds,
             hero=scene.hero,
         )

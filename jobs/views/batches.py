@@ -23,6 +23,7 @@ from jobs.advance import mark
 from jobs.control import Cancel, Refused
 from jobs.forms_deadline import DeadlineForm
 from jobs.models import Batch, Project, Video
+from jobs.offers import is_nearer_than_bulk
 from jobs.queries import batches as queries
 from jobs.queries import decisions, notices
 from jobs.queries.batch_items import filtered, items_of
@@ -171,8 +172,16 @@ def batch_finish_by(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         batch.finish_by = form.cleaned_data["finish_by"]
         batch.save(update_fields=["finish_by"])
-        messages.success(request, "The deadline is changed." if batch.finish_by else "There is no deadline any more.")
+        messages.success(request, _deadline_words(batch))
     return redirect("batch_detail", batch.pk)
+
+
+def _deadline_words(batch: Batch) -> str:
+    if batch.finish_by is None:
+        return "There is no deadline any more."
+    if batch.in_bulk and is_nearer_than_bulk(batch.finish_by, timezone.now()):
+        return "The deadline is changed. What was not gathered for bulk yet is made at once, at the full price."
+    return "The deadline is changed."
 
 
 @may_steer

@@ -29,7 +29,7 @@ from jobs.intake.rules import CheckedRow, RowState
 from jobs.intake.samples import SAMPLE_NAME, sample_topics
 from jobs.intake.table import IntakeError
 from jobs.models import Batch, IntakeDraft, Project
-from jobs.offers import LaunchRefused, concerns
+from jobs.offers import AT_ONCE_INSTEAD, LaunchRefused, concerns, in_time
 from jobs.queries.forecasting import forecasts_of_topics
 from jobs.queries.foreseen import choices, guessed_words, too_late_words
 from jobs.settings_types import BatchSettings, TopicRow
@@ -181,12 +181,18 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = StartForm(data, settings=settings, earlier=counts[RowState.EARLIER])
     use: tuple[RowState, ...] = (RowState.READY,)
-    priority, finish_by = int(Batch.Priority.NORMAL), None
+    priority, finish_by, at_once = int(Batch.Priority.NORMAL), None, False
     if form.is_bound and form.is_valid():
-        settings, priority = form.chosen(), form.cleaned_data["priority"]
-        finish_by = form.cleaned_data["finish_by"]
+        finish_by, priority = form.cleaned_data["finish_by"], form.cleaned_data["priority"]
+        chosen = form.chosen()
+        settings = in_time(chosen, finish_by, timezone.now())
+        at_once = settings != chosen
         use = (RowState.READY, RowState.EARLIER) if form.cleaned_data.get("with_earlier") else use
-        if "estimate" not in request.POST:
+        if "estimate" in request.POST:
+            pass
+        elif at_once and "at_once" not in request.POST:  # what was shown so far is the price in bulk
+            form.add_error(None, f"{AT_ONCE_INSTEAD} Start again if that is what you want.")
+        else:
             try:
                 batch = drafts.confirm(
                     draft, by=_user(request), settings=settings, use=use, priority=priority, finish_by=finish_by
@@ -198,6 +204,9 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
                 for sentence in refused.sentences:
                     form.add_error(None, sentence)
     topics = drafts.topic_rows(drafts.all_rows(draft), use=use)
+    told = concerns(settings, timezone.now().date())
+    if at_once:
+        told.warned.append(AT_ONCE_INSTEAD)
     return render(
         request,
         "intake/start.html",
@@ -205,8 +214,9 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
             "draft": draft,
             "form": form,
             "counts": counts,
+            "at_once": at_once,
             "estimate": estimate(topics, settings),
-            "concerns": concerns(settings, timezone.now().date()),
+            "concerns": told,
             **_foreseen(topics, settings, priority, finish_by, form),
         },
     )

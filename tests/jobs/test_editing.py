@@ -4,10 +4,10 @@ import pytest
 
 from jobs import editing
 from jobs.control import Refused
-from jobs.models import Asset, Step, Video
+from jobs.models import Asset, Scene, Step, Video
 from jobs.states import State
 
-from .conftest import NOW
+from .conftest import NOW, SCRIPT
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
@@ -120,6 +120,13 @@ def test_an_older_version_can_be_chosen_and_the_newer_one_again(done):
     assert Asset.objects.filter(kind="image", current=True).count() == 2
     assert Step.objects.filter(stage="image").count() == 3
     assert Step.objects.count() <= bought + 4
+
+
+def test_what_a_model_writes_orders_no_more_pictures(made, monkeypatch):
+    prompts = [{**scene, "visual_prompt": f"{scene['visual_prompt']} --repeat 40"} for scene in SCRIPT["scenes"]]
+    monkeypatch.setitem(SCRIPT, "scenes", prompts)
+    made().step()
+    assert set(Scene.objects.values_list("visual_prompt", flat=True)) == {"A view 1", "A view 2"}
 
 
 def test_an_older_script_is_not_put_back(done):

@@ -12,7 +12,7 @@ from jobs.models import Attempt, Step
 from jobs.queries.gauges import gauges_of, read_market
 from jobs.queries.queues import Queue, queues_of
 from jobs.settings_types import BatchSettings
-from providers.models import Lane, Price, Provider, Quota, Usage
+from providers.models import Lane, Offer, Price, Provider, Quota, Usage
 from tests.factories import a_batch
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,17 @@ def test_a_quota_shows_what_is_used_and_what_the_provider_grants(batch):
     attempts(1, NOW - timedelta(seconds=11), outcome="rejected", http_status=429)
     said = [note for note in notes(batch) if "requests" in note]
     assert said == ["Studio (offline): 3/4 requests a min resets in 40 s · the provider grants 4, not 10"]
+
+
+def test_only_quotas_that_the_batch_meets_are_shown_and_each_by_its_name(batch):
+    offer = Offer.objects.get(provider=studio(), capability="script")
+    for capability, model in (("image", None), ("script", None), ("script", offer)):
+        Quota.objects.create(provider=studio(), capability=capability, offer=model, amount=10, window_s=60)
+    said = sorted(note for note in notes(batch) if "requests" in note)
+    assert said == [
+        f"Studio (offline) · {offer.label}: 0/10 requests a min unused",
+        "Studio (offline) · script: 0/10 requests a min unused",
+    ]
 
 
 @pytest.mark.parametrize(("cap", "words"), [(9, "allows 2 at once, not 9"), (None, "allows 2 at once")])

@@ -102,6 +102,13 @@ def test_what_is_not_sold_in_bulk_is_warned_about_and_without_a_price_refused(lu
     assert concerns(scripts_by(luna, strategy="sequential"), TODAY).refused == []
 
 
+@pytest.mark.parametrize(("hours", "bulk"), [(None, True), (23, False), (25, True), (-1, True)])
+def test_with_a_deadline_within_a_day_nothing_is_made_in_bulk(luna, hours, bulk):
+    now = timezone.now()
+    batch = a_batch(settings=scripts_by(luna), finish_by=hours and now + timedelta(hours=hours), now=now)
+    assert (batch.in_bulk, Step.objects.get(batch=batch).lane.bulk) == (bulk, bulk)
+
+
 def test_stages_are_offered_where_something_is_sold_so(luna, monkeypatch):
     assert stages_in_bulk() == [Stage.SCRIPT, Stage.IMAGE]
     monkeypatch.delenv("OPENAI_API_KEY")

@@ -69,6 +69,10 @@ def test_what_it_promises_it_implements(adapter):
     if adapter.webhook_secret_env or adapter.signs_publicly:
         assert adapter.calls_back
         assert adapter.read_webhook.__func__ is not Adapter.read_webhook.__func__
+    if adapter.bulk_capabilities:
+        assert adapter.bulk_lines > 0  # of none, nothing would ever be sent
+        methods = ("write", "upload", "create", "poll", "find", "cancel", "read")
+        assert all(getattr(adapter, f"bulk_{name}") is not getattr(Adapter, f"bulk_{name}") for name in methods)
 
 
 def test_local_work_is_free_and_remote_work_has_an_address(adapter):

@@ -9,6 +9,9 @@ from providers.repeats import repeats
     ("prompt", "without", "times"),
     [
         ("a lake", "a lake", 1),
+        ("a stage—R&B singers on it", "a stage—R&B singers on it", 1),
+        ("notes of a day--r", "notes of a day--r", 1),
+        ("a lake --r, and a boat", "a lake --r, and a boat", 1),
         ("a lake --repeat 4", "a lake", 4),
         ("a lake --r 10 --ar 16:9", "a lake --ar 16:9", 10),
         ("a lake --repeat 40", "a lake", 40),

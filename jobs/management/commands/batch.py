@@ -17,7 +17,7 @@ from jobs.forms_deadline import DeadlineForm
 from jobs.intake.table import IntakeError
 from jobs.launch import create_batch
 from jobs.models import Batch, Project
-from jobs.offers import LaunchRefused
+from jobs.offers import AT_ONCE_INSTEAD, LaunchRefused
 from jobs.settings_types import STRATEGIES, merged
 
 ROUND_S = 0.5
@@ -47,17 +47,20 @@ class Command(BaseCommand):
         if wait and not _is_driven():
             raise CommandError(ASLEEP, returncode=BAD_INPUT)
         strategy = {"strategy": options["strategy"]} if options["strategy"] else {}
+        settings = merged(chosen.batch_settings(), strategy)
         try:
             batch = create_batch(
                 chosen,
                 name=options["name"] or topics.stem,
                 topics=rows,
-                settings=merged(chosen.batch_settings(), strategy),
+                settings=settings,
                 by=None,
                 finish_by=finish_by,
             )
         except LaunchRefused as refused:
             raise CommandError(str(refused), returncode=BAD_INPUT) from refused
+        if settings.bulk and not batch.in_bulk:
+            self.stderr.write(AT_ONCE_INSTEAD)
         self.stdout.write(f"Batch {batch.pk} “{batch.name}” is made: {len(rows)} videos, {batch.strategy}.")
         if wait and not self._wait(batch):
             raise SystemExit(1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from jobs.engine import bulk_claim, looks
-from jobs.models import Attempt, BulkJob, LedgerEntry, Step
+from jobs.models import Attempt, Batch, BulkJob, LedgerEntry, Step
 from jobs.states import OPEN, State
 from providers.models import Price, Provider, Quota, Usage
 from tests.jobs.engine.conftest import PRICE
@@ -113,6 +113,15 @@ def test_what_the_vendor_does_not_take_in_bulk_is_made_at_once(scene, monkeypatc
     scene.drive_until(all_done)
     assert BulkJob.objects.get().lines == 2
     assert sorted(Attempt.objects.values_list("cost_micro", flat=True)) == [HALF, HALF, PRICE]
+    scene.check()
+
+
+@pytest.mark.parametrize(("minutes", "cost"), [(10, PRICE), (-10, HALF)])
+def test_what_is_due_before_the_vendor_has_to_be_done_is_made_at_once(scene, minutes, cost):
+    batch = in_bulk(scene, seller(scene), 2)
+    Batch.objects.filter(pk=batch.pk).update(finish_by=datetime.now(UTC) + timedelta(minutes=minutes))
+    scene.drive_until(all_done)
+    assert list(Attempt.objects.values_list("cost_micro", flat=True)) == [cost, cost]
     scene.check()
 
 

@@ -7,6 +7,7 @@ import pytest
 from jobs.models import Attempt, BulkJob, Step
 from jobs.states import Reason, State
 from providers.models import Provider, Usage
+from tests.simulator_adapter import SimBulk
 
 from .conftest import all_done, creates, has, in_bulk, seller
 
@@ -52,6 +53,13 @@ def test_a_refused_order_waits_for_a_person_with_all_its_lines(scene):
     scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION, reason=Reason.REJECTED).count() == 3)
     scene.check()
     assert not scene.books()["bills"]
+
+
+def test_a_file_whose_name_is_too_long_to_be_kept_waits_for_a_person(scene, monkeypatch):
+    monkeypatch.setattr(SimBulk, "bulk_upload", lambda self, content, tag: "x" * 201)
+    in_bulk(scene, seller(scene))
+    scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION, message__contains="too long").count() == 3)
+    scene.check()
 
 
 def test_a_key_that_is_not_accepted_pauses_the_provider_and_keeps_the_lines(scene):
