@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from django.db.models import F
 
-from jobs.bulk import insert_rows
+from jobs.many_rows import insert_rows
 from jobs.models import Batch, Budget, LedgerEntry
 from jobs.prepared import question
 

@@ -166,9 +166,7 @@ class Bulk:
     word: str = ""  # the vendor's
     unknown_status: str = ""
     created_at: datetime
-    input_file: str = ""
     files: tuple[str, ...] = ()  # of what came out: output, then errors, as far as there are any
-    lines: int = 0  # 0 also until it is validated
     done: int = 0
     problem: str = ""  # why it failed, with the line
     queue_full: bool = False  # it failed because too much is waiting there: a smaller one may be taken

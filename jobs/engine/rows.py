@@ -10,9 +10,9 @@ from django.db import models, router
 from django.db.models import F
 from django.db.models.base import ModelState
 
-from jobs.bulk import JsonText as JsonText
-from jobs.bulk import insert_rows as insert_rows
-from jobs.bulk import update_each as update_each
+from jobs.many_rows import JsonText as JsonText
+from jobs.many_rows import insert_rows as insert_rows
+from jobs.many_rows import update_each as update_each
 from jobs.models import Batch, Step
 from jobs.prepared import change, question
 from jobs.states import MOVES, State

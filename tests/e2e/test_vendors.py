@@ -28,7 +28,7 @@ from tests.factories import LOCAL, a_batch
 from tests.invariants import assert_invariants
 from tests.simulator.process import simulator
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 SCALE = 100.0
 TOPICS = int(os.environ.get("VIDBATCH_TEST_TOPICS", "1"))

@@ -145,9 +145,7 @@ def _bulk(said: Said) -> Bulk:
         word=word,
         unknown_status="" if word in STATES else word,
         created_at=datetime.fromtimestamp(min(said.whole("created_at"), 2**33), UTC),
-        input_file=said.text("input_file_id", default=""),
         files=tuple(name for name in files if name),
-        lines=said.whole("request_counts", "total", default=0),
         done=said.whole("request_counts", "completed", default=0) + said.whole("request_counts", "failed", default=0),
         problem=_problem(said) if state is BulkState.FAILED else "",
         queue_full=state is BulkState.FAILED

@@ -18,7 +18,7 @@ from providers.models import Lane, Price, Quota
 from tests.factories import a_batch, a_provider
 from tests.simulator_adapter import SimInstant
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]  # one alone would fill with dead rows
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 SLOW = pytest.mark.slow
 LOW, NORMAL, HIGH = Batch.Priority.LOW, Batch.Priority.NORMAL, Batch.Priority.HIGH
