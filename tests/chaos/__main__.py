@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("what", choices=("trials", "replay", "matrix", "bugs"))
     parser.add_argument("names", nargs="*", help="of a trial, of cells or of bugs")
     parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial: to go on where a run ended")
     parser.add_argument("--seed", default="")
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--at-once", type=int, default=2, help="trials at a time, on each database in turn")

@@ -20,6 +20,15 @@ from tests.chaos import bugs, matrix
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class SlotEnded(Exception):
+    def told(self, order: dict[str, Any]) -> dict[str, Any]:
+        """As the result of the trial that it was about."""
+        cell, database = order.get("cell", ""), str(self.args[1])
+        name = cell or f"{order['seed']}-{order['number']}"
+        told = {"name": name, "database": database, "cell": cell, "violations": [str(self.args[0])]}
+        return {**told, "log": [], "wall_s": 0.0, "counts": {}}
+
+
 class Slot:
     """A process that runs trials on one database, one at a time."""
 
@@ -38,18 +47,20 @@ class Slot:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"A slot on {self.database} ended with {self.process.wait()}.")
+            raise SlotEnded(f"The process that ran it ended with {self.process.wait()}.", self.database)
         return dict(json.loads(line))
 
     def run(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # told by what is read
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
         return {**self._read(), "database": self.database, "cell": order.get("cell", "")}
 
     def close(self) -> None:
         assert self.process.stdin and self.process.stdout
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -68,16 +79,24 @@ def run_all(orders: Iterable[dict[str, Any]], databases: Sequence[str]) -> Itera
 
     def serve(database: str) -> None:
         try:
-            slot = Slot(database)
-            try:
-                with suppress(queue.Empty):
-                    while not enough.is_set():
-                        results.put(slot.run(waiting.get_nowait()))
-            finally:
-                slot.close()
+            while not enough.is_set() and not waiting.empty():
+                work_through(Slot(database))
         except BaseException as error:
             results.put(error)
         results.put(None)
+
+    def work_through(slot: Slot) -> None:
+        """Until nothing is waiting, or until the slot ends: that is told of its trial, and another one goes on."""
+        order: dict[str, Any] = {}
+        try:
+            with suppress(queue.Empty):
+                while not enough.is_set():
+                    order = waiting.get_nowait()
+                    results.put(slot.run(order))
+        except SlotEnded as ended:
+            results.put(ended.told(order))
+        finally:
+            slot.close()
 
     threads = [threading.Thread(target=serve, args=(database,), daemon=True) for database in databases]
     for thread in threads:
@@ -103,7 +122,9 @@ def trials(chosen: Namespace, seed: str) -> int:
     print(f"seed {seed}: {chosen.trials} trials", flush=True)
     kinds = kinds_of(chosen)
     databases = [kinds[n % len(kinds)] for n in range(max(chosen.at_once, len(kinds)))]
-    orders = [{"seed": seed, "number": n, "depth": chosen.depth} for n in range(chosen.trials)]
+    orders = [
+        {"seed": seed, "number": n, "depth": chosen.depth} for n in range(chosen.first, chosen.first + chosen.trials)
+    ]
     return report(run_all(orders, databases), verbose=chosen.verbose, what=f"seed {seed}")
 
 
