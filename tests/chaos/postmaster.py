@@ -64,7 +64,7 @@ def restart(database: str, for_s: float) -> None:
 
 
 def _wait_for_the_end(process: psutil.Process) -> None:
-    """Its parent takes no notice before the tests are over, so it stays a zombie. What does not end is ended at once."""
+    """Its parent takes no notice before the tests are over, so it stays a zombie. What does not end is ended hard."""
     for harder in (signal.SIGQUIT, None):
         end = time.monotonic() + services.STOP_LIMIT_S
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
