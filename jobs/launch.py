@@ -35,7 +35,7 @@ def create_batch(
 ) -> Batch:
     """The batch with its videos and their first steps. The same token again gives the same batch, nothing new.
 
-    Raises LaunchRefused when it names models that cannot be used. With a deadline too near for bulk, none is.
+    Raises LaunchRefused when it names models that cannot be used. With a deadline too near for bulk it does without.
     """
     now = now or timezone.now()
     if token and (made := Batch.objects.filter(token=token).first()):

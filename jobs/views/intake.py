@@ -188,21 +188,10 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
         settings = in_time(chosen, finish_by, timezone.now())
         at_once = settings != chosen
         use = (RowState.READY, RowState.EARLIER) if form.cleaned_data.get("with_earlier") else use
-        if "estimate" in request.POST:
-            pass
-        elif at_once and "at_once" not in request.POST:  # what was shown so far is the price in bulk
+        if at_once and request.POST.keys().isdisjoint(("estimate", "at_once")):  # the price in bulk was shown so far
             form.add_error(None, f"{AT_ONCE_INSTEAD} Start again if that is what you want.")
-        else:
-            try:
-                batch = drafts.confirm(
-                    draft, by=_user(request), settings=settings, use=use, priority=priority, finish_by=finish_by
-                )
-                return redirect("batch_detail", batch.pk)
-            except IntakeError as error:
-                form.add_error(None, str(error))
-            except LaunchRefused as refused:
-                for sentence in refused.sentences:
-                    form.add_error(None, sentence)
+        elif "estimate" not in request.POST and (batch := _start(draft, form, settings, use, _user(request))):
+            return redirect("batch_detail", batch.pk)
     topics = drafts.topic_rows(drafts.all_rows(draft), use=use)
     told = concerns(settings, timezone.now().date())
     if at_once:
@@ -220,6 +209,23 @@ def draft_start(request: HttpRequest, token: str) -> HttpResponse:
             **_foreseen(topics, settings, priority, finish_by, form),
         },
     )
+
+
+def _start(
+    draft: IntakeDraft, form: StartForm, settings: BatchSettings, use: tuple[RowState, ...], by: User
+) -> Batch | None:
+    """None where it cannot be started: the form says why."""
+    told = form.cleaned_data
+    try:
+        return drafts.confirm(
+            draft, by=by, settings=settings, use=use, priority=told["priority"], finish_by=told["finish_by"]
+        )
+    except IntakeError as error:
+        form.add_error(None, str(error))
+    except LaunchRefused as refused:
+        for sentence in refused.sentences:
+            form.add_error(None, sentence)
+    return None
 
 
 def _foreseen(
