@@ -43,7 +43,12 @@ class Person:
 
     def _decide(self, step: Step) -> None:
         attempt = Attempt.objects.filter(step=step, outcome=Attempt.Outcome.UNKNOWN).latest("no")
-        bills = [bill for bill in self.bills.get(attempt.tag, ()) if bill["state"] != "failed" or bill["amount_micro"]]
+        is_over = attempt.bulk_id is not None  # before anybody decides about a line: what is not billed then never is
+        bills = [
+            bill
+            for bill in self.bills.get(attempt.tag, ())
+            if bill["amount_micro"] or not (is_over or bill["state"] == "failed")
+        ]
         if not bills:
             self._do(control.try_again, step)
         elif step.provider.slug in FOLLOWED:
