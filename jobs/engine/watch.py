@@ -50,6 +50,12 @@ def bury_dead(role: str, now: datetime) -> int:
     return Worker.objects.filter(pk__in=dead, ended_at=None).update(ended_at=now) if dead else 0
 
 
+def last_fallen(role: str) -> datetime | None:
+    """When the last drive here ended that called no successor: it died, or broke off by an error."""
+    fallen = Worker.objects.filter(role=role, host=worker.here(), draining=False, ended_at__isnull=False)
+    return fallen.order_by("-ended_at").values_list("ended_at", flat=True).first()
+
+
 def living(role: str) -> int:
     """How many drives of this role are at work here."""
     return sum(not worker.is_dead(str(row.pk)) for row in _alleged(role))

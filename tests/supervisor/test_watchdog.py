@@ -96,11 +96,29 @@ def test_a_drive_whose_death_another_saw_first_is_followed_at_once_too():
     assert (wake_ups(), Notice.objects.count()) == (1, 0)
 
 
+def test_a_drive_that_lived_and_died_between_two_looks_is_followed_at_once_too():
+    scene = Scene().after(0)
+    row = worker.enlist("generation", timezone.now())
+    worker.let_go(str(row.pk))
+    Worker.objects.filter(pk=row.pk).update(ended_at=timezone.now())
+    scene.after(2).after(2)
+    assert (wake_ups(), Notice.objects.count()) == (1, 0)
+
+
+def test_a_drive_that_ended_in_order_between_two_looks_calls_nobody():
+    scene = Scene().after(0)
+    row = worker.enlist("generation", timezone.now())
+    worker.let_go(str(row.pk))
+    Worker.objects.filter(pk=row.pk).update(ended_at=timezone.now(), draining=True)
+    scene.after(2).after(2)
+    assert wake_ups() == 0
+
+
 def test_a_drive_that_has_its_successor_is_not_followed_twice():
     first = worker.enlist("generation", timezone.now())
     scene = Scene().after(0)
     second = worker.enlist("generation", timezone.now())
-    Worker.objects.filter(pk=first.pk).update(ended_at=timezone.now())
+    Worker.objects.filter(pk=first.pk).update(ended_at=timezone.now(), draining=True)
     worker.let_go(str(first.pk))
     scene.after(2)
     assert wake_ups() == 0

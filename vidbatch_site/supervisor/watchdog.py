@@ -17,6 +17,7 @@ from jobs.tasks import enqueue
 log = logging.getLogger(__name__)
 WAKE_AFTER_S = 15.0
 RESTART_AFTER_S = 30.0
+NOT_ASKED = datetime.min
 
 
 class Watchdog:
@@ -27,6 +28,7 @@ class Watchdog:
         self._seen: datetime | None = None
         self._quiet_since = tick()
         self._woken = self._lived = False
+        self._fallen: datetime | None = NOT_ASKED
 
     def look(self) -> None:
         """Call it every second or two. A database that does not answer just now is no reason to restart anything."""
@@ -38,9 +40,10 @@ class Watchdog:
             self._start_over()
 
     def _look(self, now: datetime) -> None:
-        died, lived = watch.bury_dead(self.role, now), self._lived
-        self._lived = watch.living(self.role) > 0
-        if died or (lived and not self._lived):  # whose end may also have been noted by a drive of the other role
+        died, lived, fallen = watch.bury_dead(self.role, now), self._lived, self._fallen
+        self._lived, self._fallen = watch.living(self.role) > 0, watch.last_fallen(self.role)
+        # Its end may also have been noted by a drive of the other role, even before anybody here saw it live.
+        if died or (lived and not self._lived) or (fallen is not NOT_ASKED and fallen != self._fallen):
             log.warning("%s: a drive ended without a successor; another one is called", self.role)
             self._wake()
         seen = watch.last_seen(self.role)

@@ -52,7 +52,7 @@ class Scene:
 
     def vendor(self, name: str, *, capability: str = "script", **control) -> Provider:
         settings = {"limits": [], "concurrency": 0, "price_micro": PRICE, "latency_s": [0, 0.05], "list_lag_s": 0.0}
-        self.sim.control(name, **{"calm": True, **settings, **control})
+        self.sim.control(name, **{"calm": True, "usual": True, **settings, **control})
         provider = a_provider(f"sim_{name}", capability, micro=PRICE)
         Price.objects.update(valid_from=LONG_AGO)
         return provider
