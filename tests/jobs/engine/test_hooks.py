@@ -117,9 +117,11 @@ def test_a_webhook_before_the_answer_to_the_submit_is_remembered(hooked, monkeyp
 
     def slowly(self, request):
         accepted = submit(self, request)
-        for _ in range(200):
-            if hooked.sim.books()["bills"][-1]["state"] == "succeeded":
-                break
+        end = time.monotonic() + 10
+        while not any(
+            told["answer"] and told["job"] == accepted.external_id for told in hooked.sim.summary("hooks")["webhooks"]
+        ):
+            assert time.monotonic() < end
         return accepted
 
     monkeypatch.setattr(SimHooks, "submit", slowly)
