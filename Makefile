@@ -34,7 +34,7 @@ test: bootstrap-test ## Install what is missing, then run every test: SQLite, Po
 	@$(PYTEST) -n 2 -m "chaos and not live"
 	@$(PYTHON) -m tests.chaos trials --trials 30
 
-unit: bootstrap-unit ## The quick ones, on SQLite (under a minute)
+unit: bootstrap-unit ## The quick ones, on SQLite
 	@$(PYTEST) -n $(WORKERS) -m "not (browser or postgres or chaos or slow or live)"
 
 slow: bootstrap-unit ## The thorough ones, on SQLite
