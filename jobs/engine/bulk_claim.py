@@ -134,9 +134,7 @@ class _Filling:
             job.lines += len(lines)
         if job and job.lines >= most:
             BulkJob.objects.filter(pk=job.pk, state=JobState.OPEN).update(state=JobState.CLOSED, next_at=self.now)
-        if elsewhere:
-            self._at_once(elsewhere)
-        return len(lines) + len(elsewhere)
+        return len(lines) + (self._at_once(elsewhere) if elsewhere else 0)
 
     def _is_due_sooner(self, batch: Batch) -> bool:
         """Before the vendor has to be done with a bulk job."""
@@ -206,11 +204,12 @@ class _Filling:
             **NOTHING_YET,
         }
 
-    def _at_once(self, steps: Sequence[Step]) -> None:
+    def _at_once(self, steps: Sequence[Step]) -> int:
         """What the vendor does not take in bulk, or would bring too late, is an ordinary call, at the full price."""
         lane = plain_lane(self.provider.pk, steps[0])
-        if lane is not None:
-            Step.objects.filter(pk__in=[step.pk for step in steps], state=State.READY).update(lane=lane)
+        if lane is None:
+            return 0
+        return Step.objects.filter(pk__in=[step.pk for step in steps], state=State.READY).update(lane=lane)
 
 
 def plain_lane(provider_id: int, step: Step) -> Lane | None:
