@@ -90,7 +90,8 @@ def _verified(adapter: type[Adapter], request: HttpRequest, tag: str, mac: str) 
 
 
 def _store(slug: str, said: WebhookSaid, tag: str) -> None:
-    """One that came before, however often, changes nothing."""
+    """One that came before, however often, changes nothing. It is told once it is stored, so that whoever books the
+    answer to a submit either finds it or has booked by then."""
     with transaction.atomic():
         provider = Provider.objects.filter(slug=slug).first()
         if provider is None:
@@ -100,8 +101,8 @@ def _store(slug: str, said: WebhookSaid, tag: str) -> None:
             webhook_id=said.webhook_id[:200],
             defaults={"external_id": (said.external_id or "")[:200], "tag": (tag or said.tag)[:40]},
         )
-        if is_new and (event.external_id or event.tag):
-            webhook_arrived.send(sender=WebhookEvent, event=event)
+    if is_new and (event.external_id or event.tag):
+        webhook_arrived.send(sender=WebhookEvent, event=event)
 
 
 def _length(request: HttpRequest) -> int:

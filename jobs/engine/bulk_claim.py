@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from jobs.models import Attempt, Batch, BulkJob, Step, Video
 from jobs.pipeline import sha256
@@ -47,23 +47,35 @@ class _Line(NamedTuple):
     micro: int
 
 
-@atomically
 def fill(slug: str, clock: Callable[[], datetime]) -> int:
-    """How many steps found a place in a job, or in another lane; at most `AT_ONCE`."""
+    """How many steps found a place in a job, or in another lane; at most `AT_ONCE`. A transaction for each batch."""
+    count = 0
+    for batch_id in _batches_waiting(slug):
+        if count < AT_ONCE:
+            count += _fill(slug, batch_id, AT_ONCE - count, clock)
+    return count
+
+
+def _batches_waiting(slug: str) -> list[int]:
+    waiting = Step.objects.filter(batch=OuterRef("pk"), provider__slug=slug, lane__bulk=True, state=State.READY)
+    return list(_open_batches().filter(Exists(waiting)).values_list("pk", flat=True))
+
+
+@atomically
+def _fill(slug: str, batch_id: int, most: int, clock: Callable[[], datetime]) -> int:
     provider = Provider.objects.select_for_update().get(slug=slug)
     now = clock()
+    batch = _open_batches().filter(pk=batch_id).first()
     lanes = [lane for lane in Lane.objects.filter(provider=provider, bulk=True) if is_open(lane, now)]
-    if not lanes or not provider.is_open(now):
+    if batch is None or not lanes or not provider.is_open(now):
         return 0
-    filling, count = _Filling(provider, now), 0
-    for batch in _open_batches():
-        if count < AT_ONCE:
-            count += filling.of(batch, lanes, AT_ONCE - count)
+    count = _Filling(provider, now).of(batch, lanes, most)
     failpoint("mid_fill")
     return count
 
 
 def _open_batches() -> QuerySet[Batch]:
+    """By priority, then by age."""
     open_ones = Batch.objects.filter(in_bulk=True, paused_at=None, cancelled_at=None, finished_at=None)
     return open_ones.order_by("-priority", "pk")
 

@@ -14,6 +14,7 @@ from django.dispatch import receiver
 from jobs.advance import advance
 from jobs.models import Attempt, Step
 from jobs.states import Reason, State
+from jobs.transactions import atomically
 from providers import callbacks, registry
 from providers.models import Lane, WebhookEvent
 from providers.signals import webhook_arrived
@@ -27,6 +28,7 @@ KEPT = timedelta(days=7)  # so long a webhook that comes again is known
 
 
 @receiver(webhook_arrived)
+@atomically
 def make_due(event: WebhookEvent, **kwargs: Any) -> None:
     """Nothing changes where the job is not under way, or not known. About a lost answer the vendor is asked at once."""
     named = [Q(**{name: value}) for name in ("tag", "external_id") if (value := getattr(event, name))]
@@ -71,14 +73,19 @@ def job_named(attempt: Attempt) -> str:
     return events.order_by("pk").values_list("external_id", flat=True).first() or ""
 
 
-def came_before(answers: Sequence[Answer]) -> set[int]:
-    """Attempts whose webhook was here before the answer to their submit."""
+def make_due_what_was_named(answers: Sequence[Answer], now: datetime) -> None:
+    """Jobs whose webhook was here before the answer to their submit was booked: nobody knew them then."""
+    if named := _named_already(answers):
+        Step.objects.filter(pk__in=named, state=State.RUNNING, not_before__gt=now).update(not_before=now)
+
+
+def _named_already(answers: Sequence[Answer]) -> set[int]:
     accepted = [answer for answer in answers if answer.accepted_id and not (answer.links or answer.files)]
     taken = [answer for answer in accepted if is_expected(answer.ticket.slug)]
     if not taken:
         return set()
-    of_job = {(answer.ticket.slug, answer.accepted_id): answer.ticket.attempt_id for answer in taken}
-    of_tag = {(answer.ticket.slug, answer.ticket.request.tag): answer.ticket.attempt_id for answer in taken}
+    of_job = {(answer.ticket.slug, answer.accepted_id): answer.ticket.step_id for answer in taken}
+    of_tag = {(answer.ticket.slug, answer.ticket.request.tag): answer.ticket.step_id for answer in taken}
     events = WebhookEvent.objects.filter(
         Q(external_id__in=[job for _, job in of_job]) | Q(tag__in=[tag for _, tag in of_tag])
     )

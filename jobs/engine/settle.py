@@ -49,9 +49,14 @@ READ_OF_ATTEMPT = (
 READ_TO_ASK = ("id", "provider_id", "lane_id", "capability", "sent_at", "on_wire_at")
 
 
-@atomically
 def settle_calls(answers: Sequence[Answer], now: datetime) -> None:
     """Answers to submits. What is not ours any more (cancelled, recovered) is left alone."""
+    _settle_calls(answers, now)
+    hooks.make_due_what_was_named(answers, now)  # after the commit: a webhook that comes later finds the running job
+
+
+@atomically
+def _settle_calls(answers: Sequence[Answer], now: datetime) -> None:
     ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.CLAIMED)
     _settle([a for a in answers if a.ticket.step_id in ours], ours, now)
 
@@ -119,7 +124,6 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
     beside = {"price": prices, "lane": lanes, "provider": vendors}
     attempts = {attempt.pk: attempt for attempt in light(Attempt, READ_OF_ATTEMPT, rows, beside)}
     batch = Settlement(now)
-    batch.called_back = hooks.came_before(answers)
     for answer in answers:
         step, attempt = ours[answer.ticket.step_id], attempts[answer.ticket.attempt_id]
         attempt.on_wire_at = answer.on_wire_at or attempt.on_wire_at
@@ -159,8 +163,6 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
         batch.go(step, State.RUNNING)
         batch.news.of(attempt).accepted = True
         when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
-        if attempt.pk in batch.called_back:
-            when = batch.now
     elif answer.ticket.cancel and polling.is_too_old(attempt, batch.now):
         failures.give_up(batch, step, attempt, "It was still running")
         return

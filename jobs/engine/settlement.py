@@ -31,7 +31,6 @@ class Settlement:
         self.files: list[tuple[Step, Sequence[Stored]]] = []  # what steps made
         self.each: list[tuple[Any, ...]] = []  # (links, message, pk) of steps
         self.polls: list[tuple[datetime, int]] = []  # (when to ask next, pk) of steps that run
-        self.called_back: set[int] = set()  # attempts whose webhook came before the answer to their submit
         self.learned: dict[int, Lane] = {}  # lanes that know more of how long jobs take
         self.touched: set[int] = set()  # videos whose plan may change
         self.news = News(now)  # of lanes

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobs.engine import drive as drive_module
-from jobs.engine import hooks, polling
+from jobs.engine import hooks, polling, settle
 from jobs.engine.pool import Pool
 from jobs.models import Attempt, LedgerEntry, Step
 from jobs.states import State
@@ -125,6 +125,22 @@ def test_a_webhook_before_the_answer_to_the_submit_is_remembered(hooked, monkeyp
         return accepted
 
     monkeypatch.setattr(SimHooks, "submit", slowly)
+    hooked.batch(provider=provider)
+    hooked.drive_until(all_done)
+    hooked.check()
+
+
+def test_a_webhook_while_the_answer_to_the_submit_is_booked_is_seen_afterwards(hooked, monkeypatch):
+    provider = hooked.vendor("hooks", latency_s=[0.2, 0.2], hook_rates={"lost": 1.0})
+    ran_for(30.0)
+    book = settle.Settlement.write
+
+    def told_meanwhile(settlement):
+        if not WebhookEvent.objects.exists():
+            say(tag=Attempt.objects.get().tag)  # its job is not running yet: nothing to make due
+        book(settlement)
+
+    monkeypatch.setattr(settle.Settlement, "write", told_meanwhile)
     hooked.batch(provider=provider)
     hooked.drive_until(all_done)
     hooked.check()
