@@ -24,6 +24,7 @@ from jobs.models import Attempt, Batch, LedgerEntry, Project, Step, Video
 from jobs.routing import CAPABILITY_OF
 from jobs.settings_types import BatchSettings
 from jobs.states import State
+from jobs.tags import new_tag
 from providers import registry
 from providers.base import Adapter
 from providers.models import Lane, Offer, Price, Provider
@@ -220,7 +221,7 @@ def _claim(batch: Batch, price: Price, steps: dict[int, str], owner: str, number
                     "lane_id": lane,
                     "offer_id": offer,
                     "capability": "script",
-                    "tag": uuid.uuid4().hex,
+                    "tag": new_tag(),
                     "request_hash": hashlib.sha256(request.encode()).hexdigest(),
                     "request": request,
                     "images": 0,

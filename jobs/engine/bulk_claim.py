@@ -9,7 +9,6 @@ the job is one request, and counted when it is sent.
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from jobs.models import Attempt, Batch, BulkJob, Step, Video
 from jobs.pipeline import sha256
 from jobs.states import State
+from jobs.tags import new_tag
 from jobs.transactions import atomically
 from providers import registry
 from providers.base import Adapter
@@ -30,7 +30,7 @@ from .claim import STEP_FIELDS
 from .desk import NOTHING_YET, is_counted
 from .failpoints import failpoint
 from .requests import as_sent, request_of
-from .rows import JsonText, insert_rows, light, offers, still_ours
+from .rows import JsonText, in_state, insert_rows, light, offers, still_ours
 
 log = logging.getLogger(__name__)
 AT_ONCE = 500  # lines in one transaction
@@ -124,7 +124,7 @@ class _Filling:
             elsewhere, steps = steps, []
         for step in steps[: max(0, most - (job.lines if job else 0))]:
             try:
-                request = request_of(step, tag=uuid.uuid4().hex)
+                request = request_of(step, tag=new_tag())
                 units = self.adapter.most_units(request)
             except Exception:  # of one offer or step: the others go on
                 log.exception("step %s: no request can be made of it", step.pk)
@@ -164,7 +164,7 @@ class _Filling:
             lane_id=lane_id,
             offer_id=offer_id,
             capability=capability,
-            tag=uuid.uuid4().hex,
+            tag=new_tag(),
             created_at=self.now,
             next_at=self.now + timedelta(seconds=FILL_S),
         )
@@ -180,7 +180,7 @@ class _Filling:
         for line in lines:
             by_fence.setdefault(line.step.fence, []).append(line.step.pk)
         for fence, ids in by_fence.items():  # they are locked: nobody else moves them
-            Step.objects.filter(pk__in=ids, state=State.READY, fence=fence).update(
+            in_state(ids, State.READY).filter(fence=fence).update(
                 state=State.CLAIMED, fence=F("fence") + 1, crash_count=F("crash_count") + 1, message=""
             )
         rows = [self._attempt(job, line) for line in lines]
@@ -221,7 +221,7 @@ class _Filling:
         lane = plain_lane(self.provider.pk, steps[0])
         if lane is None:
             return 0
-        return Step.objects.filter(pk__in=[step.pk for step in steps], state=State.READY).update(lane=lane)
+        return in_state([step.pk for step in steps], State.READY).update(lane=lane)
 
 
 def plain_lane(provider_id: int, step: Step) -> Lane | None:

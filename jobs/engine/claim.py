@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from jobs.models import Attempt, Batch, Step, Worker
@@ -104,8 +104,10 @@ def _ready(provider: Any, lanes: Any, now: Any, *, alone_only: bool) -> QuerySet
 
 @question
 def _batches_with_work(provider: Any, lanes: Any, now: Any, *, alone_only: bool) -> Any:
-    waiting = Exists(_ready(provider, lanes, now, alone_only=alone_only).filter(batch=OuterRef("pk")))
-    return Batch.objects.filter(waiting, paused_at=None, cancelled_at=None).values_list(*BATCH_FIELDS)
+    # Not Exists: PostgreSQL would make a join of it, for which it reads all steps that are ready.
+    waiting = _ready(provider, lanes, now, alone_only=alone_only).filter(batch=OuterRef("pk")).order_by("rank", "pk")
+    batches = Batch.objects.alias(first=Subquery(waiting.values("pk")[:1])).filter(first__isnull=False)
+    return batches.filter(paused_at=None, cancelled_at=None).values_list(*BATCH_FIELDS)
 
 
 @question

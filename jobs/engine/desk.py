@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from jobs.pipeline import sha256
 from jobs.prepared import change, question
 from jobs.routing import CAPABILITY_OF
 from jobs.states import State
+from jobs.tags import new_tag
 from providers import registry
 from providers.models import Lane, Price, Provider, Quota, price_for
 from providers.types import Request
@@ -25,7 +25,7 @@ from providers.types import Request
 from . import books
 from .meters import SEND_WITHIN, UNITS, QuotaMeter, count_usage, hour_of, read_meters
 from .requests import Ticket, as_sent, request_of
-from .rows import JsonText, insert_rows
+from .rows import JsonText, in_state, insert_rows
 
 log = logging.getLogger(__name__)
 LEASE_MARGIN_S = 30.0
@@ -119,7 +119,7 @@ class Desk:
             if not self._has_place(step) or any(meter.is_over for meter in meters):
                 continue
             try:
-                request = request_of(step, tag=uuid.uuid4().hex)
+                request = request_of(step, tag=new_tag())
                 units = self.adapter.most_units(request)
             except Exception:  # of one offer or step: the others go on
                 log.exception("step %s: no request can be made of it", step.pk)
@@ -302,7 +302,7 @@ def _lanes_of(provider: Any) -> Any:
 
 @change
 def _claimed(ids: Any, fence: Any, provider: Any, worker: Any, until: Any) -> Any:
-    ready = Step.objects.filter(pk__in=ids, state=State.READY, fence=fence, provider=provider)
+    ready = in_state(ids, State.READY).filter(fence=fence, provider=provider)
     changes = {"state": State.CLAIMED, "owner": worker, "lease_until": until, "message": ""}
     return ready, {**changes, "fence": F("fence") + 1, "crash_count": F("crash_count") + 1}
 
@@ -322,7 +322,7 @@ def _take(steps: Sequence[Step], worker: Worker, now: datetime, lease_s: Callabl
         ids = [step.pk for step in group]
         count = _claimed(ids, fence, group[0].provider_id, worker.pk, now + timedelta(seconds=seconds))
         if count != len(group):
-            mine = Step.objects.filter(pk__in=ids, state=State.CLAIMED, owner=worker.pk)
+            mine = in_state(ids, State.CLAIMED).filter(owner=worker.pk)
             kept = dict(mine.values_list("pk", "fence"))
             group = [step for step in group if kept.get(step.pk) == step.fence + 1]
         for step in group:

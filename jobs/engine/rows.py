@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.db import models, router
-from django.db.models import F
+from django.db.models import F, Func, QuerySet
 from django.db.models.base import ModelState
+from django.db.models.lookups import Exact
 
 from jobs.many_rows import JsonText as JsonText
 from jobs.many_rows import insert_rows as insert_rows
@@ -62,6 +63,26 @@ def light(
     return made
 
 
+class _NotSought(Func):
+    """A column of text that is looked at in each row, not sought in an index."""
+
+    template = "%(expressions)s"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="(%(expressions)s || '')", **context)
+
+
+def in_state(ids: Any, state: Any) -> QuerySet[Step]:
+    """Those of the steps that are in this state, found by their keys.
+
+    Databases guess that few rows are in one state: told no more, they walk through all of them to find a hundred keys.
+    """
+    return Step.objects.filter(Exact(_NotSought("state"), state), pk__in=ids)
+
+
 def still_ours(fences: dict[int, int], state: State) -> dict[int, Step]:
     """Those of the steps {id: fence} that are in this state under this fence, locked in the order of their ids.
 
@@ -90,12 +111,12 @@ def _moved(
 ) -> Any:
     told = dict(zip(names, values, strict=True)) | dict.fromkeys(empty)
     less = {"crash_count": F("crash_count") - 1} if survived else {}
-    return Step.objects.filter(pk__in=ids, state=frm, fence=fence), {"state": to, **less, **told}
+    return in_state(ids, frm).filter(fence=fence), {"state": to, **less, **told}
 
 
 @question
 def _in_state(ids: Any, state: Any) -> Any:
-    steps = Step.objects.select_for_update().filter(pk__in=ids, state=state).order_by("pk")
+    steps = in_state(ids, state).select_for_update().order_by("pk")
     return steps.values_list(*STEP_FIELDS)
 
 

@@ -16,7 +16,7 @@ from . import books, failures, hooks, oddities, polling
 from .calls import Answer
 from .lanes import News
 from .requests import Ticket
-from .rows import lanes, light, prices, still_ours, update_each, vendors
+from .rows import in_state, lanes, light, prices, still_ours, update_each, vendors
 from .settlement import Settlement
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _attempts(ids: Any) -> Any:
 
 @change
 def _put_off(ids: Any, until: Any) -> Any:
-    return Step.objects.filter(pk__in=ids, state=State.RUNNING), {"not_before": until}
+    return in_state(ids, State.RUNNING), {"not_before": until}
 
 
 def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> None:

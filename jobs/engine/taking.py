@@ -19,7 +19,7 @@ from . import hooks
 from .poll_plan import STEP_SHARE
 from .polling import is_too_old
 from .requests import Ticket, request_of
-from .rows import light, offers, vendors
+from .rows import in_state, light, offers, vendors
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
@@ -54,13 +54,13 @@ def take(state: State, worker: Worker, most: int, now: datetime, *, lease_s: flo
     ids = list(idle.values_list("pk", flat=True))
     if not ids:
         return []
-    Step.objects.filter(pk__in=ids, state=state, owner=None).update(
+    in_state(ids, state).filter(owner=None).update(
         owner=worker.pk,
         fence=F("fence") + 1,
         lease_until=now + timedelta(seconds=lease_s),
         crash_count=F("crash_count") + 1,
     )
-    return list(Step.objects.select_related("offer", "provider").filter(pk__in=ids, state=state, owner=worker.pk))
+    return list(in_state(ids, state).filter(owner=worker.pk).select_related("offer", "provider"))
 
 
 def fetch_tickets(steps: list[Step], now: datetime) -> list[Ticket]:
@@ -142,7 +142,7 @@ def _attempts_of(steps: Any) -> Any:
 
 @change
 def _due_at(ids: Any, state: Any, until: Any) -> Any:
-    return Step.objects.filter(pk__in=ids, state=state), {"not_before": until}
+    return in_state(ids, state), {"not_before": until}
 
 
 def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
