@@ -28,14 +28,14 @@ KEPT = timedelta(days=7)  # so long a webhook that comes again is known
 
 
 @receiver(webhook_arrived)
-@atomically
 def make_due(event: WebhookEvent, **kwargs: Any) -> None:
     """Nothing changes where the job is not under way, or not known. About a lost answer the vendor is asked at once."""
     named = [Q(**{name: value}) for name in ("tag", "external_id") if (value := getattr(event, name))]
     attempts = Attempt.objects.filter(reduce(or_, named), provider=event.provider_id)
     attempt = attempts.filter(ended_at=None).only("step", "lane").first()
     if attempt is None:
-        _look_again(event)
+        if event.tag and event.external_id:
+            _look_again(event)
         return
     asked = (State.RUNNING, State.UNKNOWN)
     due = Step.objects.filter(pk=attempt.step_id, state__in=asked, not_before__gt=event.received_at)
@@ -43,10 +43,9 @@ def make_due(event: WebhookEvent, **kwargs: Any) -> None:
     Lane.objects.filter(pk=attempt.lane_id, hooks_missed__gt=0).update(hooks_missed=0)
 
 
+@atomically
 def _look_again(event: WebhookEvent) -> None:
     """A lost answer waits for a person, and now the vendor names its job: that can be asked about."""
-    if not (event.tag and event.external_id):
-        return
     lost = Attempt.objects.filter(tag=event.tag, provider=event.provider_id, outcome=Attempt.Outcome.UNKNOWN)
     attempt = lost.select_related("step").first()
     if attempt is None or Attempt.objects.filter(step=attempt.step_id, no__gt=attempt.no).exists():

@@ -9,7 +9,7 @@ from jobs.states import State
 
 from .conftest import NOW, SCRIPT
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+pytestmark = [pytest.mark.engine, pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from providers.sync import sync_providers
 from tests.factories import LOCAL, a_batch
 from tests.jobs.metrics_rows import a_judged_file, a_step, an_attempt
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+pytestmark = [pytest.mark.engine, pytest.mark.django_db, pytest.mark.slow]
 TOPICS = [TopicRow(topic="a"), TopicRow(topic="b", overrides={"scenes": 7}), TopicRow(topic="c")]
 
 

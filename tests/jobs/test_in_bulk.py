@@ -22,7 +22,7 @@ from providers.models import Lane, Offer, Price, Provider, price_for
 from providers.sync import sync_providers
 from tests.factories import LOCAL, a_batch, a_user
 
-pytestmark = [pytest.mark.django_db]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 TODAY = date(2026, 11, 28)
 TOPICS = [TopicRow(topic="Why bread rises"), TopicRow(topic="How glass is made")]
 DAY_S = 86_400

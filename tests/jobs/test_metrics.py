@@ -10,7 +10,7 @@ from jobs.models import LedgerEntry, TalliedDay, Tally
 from tests.factories import a_batch, a_project, a_user
 from tests.jobs.metrics_rows import a_judged_file, a_step, an_attempt, an_ended_video
 
-pytestmark = [pytest.mark.django_db, pytest.mark.engine]
+pytestmark = [pytest.mark.django_db, pytest.mark.engine, pytest.mark.slow]
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -350,7 +350,7 @@ def test_whatever_happens_in_whatever_order_everything_holds(world):
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_happens_at_length_everything_holds(world, part):
     """A night of it: VIDBATCH_TEST_EXAMPLES=5000 VIDBATCH_TEST_STEPS=120. Steps take far longer on PostgreSQL."""
-    usual = 100 if connection.vendor == "sqlite" else 20
+    usual = 48 if connection.vendor == "sqlite" else 12
     examples = int(os.environ.get("VIDBATCH_TEST_EXAMPLES") or usual)
     steps = int(os.environ.get("VIDBATCH_TEST_STEPS") or 60)
     number = int(os.environ.get("VIDBATCH_TEST_SEED") or secrets.randbelow(10**6))

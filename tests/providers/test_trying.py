@@ -15,7 +15,7 @@ from providers.models import Provider
 from providers.sync import sync_providers
 from providers.trying import CannotTry, try_provider
 
-pytestmark = [pytest.mark.django_db]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

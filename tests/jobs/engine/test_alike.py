@@ -19,7 +19,7 @@ from tests.simulator_adapter import SimJobs
 
 from .listed_vendor import Untagged, a_job, claimed, lost, of_listed
 
-pytestmark = [pytest.mark.engine, pytest.mark.django_db]
+pytestmark = [pytest.mark.engine, pytest.mark.django_db, pytest.mark.slow]
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SAME = "Why bread rises"
 

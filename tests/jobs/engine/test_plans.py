@@ -1,4 +1,4 @@
-"""How the databases find rows where one state has very many of them; what it costs is measured by `make bench ONLY=F`."""
+"""How databases find rows where one state has very many of them; `make bench ONLY=F` measures what that costs."""
 
 from __future__ import annotations
 

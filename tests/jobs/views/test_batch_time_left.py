@@ -15,7 +15,7 @@ from providers.models import Lane, Price, Provider
 from tests.jobs.views.asking import page
 from tests.jobs.views.situations import workers_are_seen
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 def attempts_of(batch, count, *, seconds=10):

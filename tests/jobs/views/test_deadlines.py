@@ -20,7 +20,7 @@ from tests.factories import LOCAL, a_user
 from tests.jobs.views.asking import page, said
 from tests.jobs.views.situations import a_lost_answer, workers_are_seen
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 START = {

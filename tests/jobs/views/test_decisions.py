@@ -19,7 +19,7 @@ from tests.invariants import assert_invariants
 from tests.jobs.engine.listed_vendor import Listed
 from tests.jobs.views.situations import a_lost_answer, a_stuck_step, money_left_at_risk
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 LIST, MAKE = "decision_list", "decision_make"
 SENT = {"prompt": "A <b>loaf</b>", "offer": "model-7", "width": 1280, "height": 720, "seconds": 5.0, "seed": 42}
 

@@ -14,7 +14,7 @@ from jobs.queries.workbench import workbench
 from tests.factories import a_batch, a_project, a_user
 from tests.made_videos import an_asset, make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

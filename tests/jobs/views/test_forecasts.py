@@ -18,7 +18,7 @@ from providers.models import Lane, Price, Provider, Quota
 from tests.factories import a_batch, a_project, a_user
 from tests.jobs.metrics_rows import a_step, an_attempt
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture
