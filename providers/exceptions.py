@@ -3,7 +3,7 @@
 CallError
 ├── RateLimited     the lane pauses; not a failure of the step
 ├── NotSent         provably nothing left this machine: back off, send again
-│   └── HeldBack    we kept it back ourselves, which says nothing about the vendor: ready again at once
+│   └── HeldBack    we kept it back ourselves, which says nothing about the vendor: ready at once, or when it may go
 ├── Unknown         no clear answer to a paid submit: reconcile first
 ├── Rejected        bad request or declined content: to a person
 ├── Unauthorised    the account: the provider pauses, admins are told
@@ -40,7 +40,11 @@ class NotSent(CallError):
 
 
 class HeldBack(NotSent):
-    pass
+    """`again_in_s`: where it is known, how long it has to wait before another try can go out."""
+
+    def __init__(self, message: str, *, again_in_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.again_in_s = again_in_s
 
 
 class Unknown(CallError):

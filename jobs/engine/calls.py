@@ -7,6 +7,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,7 +47,7 @@ _threads = threading.local()
 HELD_UP = timedelta(milliseconds=2)  # between the stamp of a request and its last byte; less does not matter
 LEAST_DISTANCE = 0.985  # of the planned one, which has a margin of its own
 _leaving = threading.Lock()
-_left: dict[int, float] = {}  # lane -> when its last paced call left, or will
+_next_at: dict[int, float] = {}  # lane -> from when on its next paced call may leave
 _refused: dict[int, float] = {}  # lane -> when a call of it was last refused for haste
 
 
@@ -122,6 +123,7 @@ def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stoppin
     result = run(ticket, work, on_wire=on_wire, stopping=stopping)
     if isinstance(result.get("error"), RateLimited):
         _refused[ticket.lane_id] = monotonic()
+        _next_at.pop(ticket.lane_id, None)  # no window counts it; what was claimed before is held back anyway
     for adapter in told_by:
         result |= {"limits": adapter.limits, "nonsense": adapter.nonsense, "delay_s": wire.delay_s()}
     return Answer(ticket=ticket, on_wire_at=left[-1] if left else None, ended_at=clock.now_utc(), **result)
@@ -141,19 +143,32 @@ def _wait_for(ticket: Ticket) -> datetime:
     """Until its place in the vendor's window is free; the moment at which it leaves."""
     if ticket.send_at and (seconds := (ticket.send_at - clock.now_utc()).total_seconds()) > 0:
         sleep(min(seconds, MOST_WAIT_S))
-    if ticket.gap_s:
-        _keep_distance(ticket)
-    now = clock.now_utc()
-    _check(ticket, now)
+    with _keep_distance(ticket) if ticket.gap_s else nullcontext():
+        now = clock.now_utc()
+        _check(ticket, now)
     return now
 
 
-def _keep_distance(ticket: Ticket) -> None:
-    """Threads that come late must not leave together: nearly the planned distance is kept, and so caught up with."""
+@contextmanager
+def _keep_distance(ticket: Ticket) -> Iterator[None]:
+    """Threads that come late must not leave together: nearly the planned distance is kept, and so caught up with.
+
+    What would leave too late by that is told at once, and keeps nobody waiting; nor does what is held back inside.
+    """
     with _leaving:
-        at = max(monotonic(), _left.get(ticket.lane_id, 0.0) + ticket.gap_s * LEAST_DISTANCE)
-        _left[ticket.lane_id] = at
-    sleep(max(0.0, at - monotonic()))
+        now, before = monotonic(), _next_at.get(ticket.lane_id, 0.0)
+        at = max(now, before)
+        if ticket.send_until is not None and at > ticket.send_until:
+            raise HeldBack("It would leave too close to the call before it.", again_in_s=at - now)
+        following = _next_at[ticket.lane_id] = at + ticket.gap_s * LEAST_DISTANCE
+    sleep(at - now)
+    try:
+        yield
+    except HeldBack:
+        with _leaving:
+            if _next_at.get(ticket.lane_id) == following:
+                _next_at[ticket.lane_id] = before
+        raise
 
 
 def _check(ticket: Ticket, now: datetime) -> None:

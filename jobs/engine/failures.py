@@ -65,7 +65,7 @@ def settle_error(
         batch.go(step, State.READY, not_before=now)
     elif isinstance(error, HeldBack):
         close(batch, step, attempt, Outcome.NOT_SENT, error.message)
-        batch.go(step, State.READY, not_before=now)
+        batch.go(step, State.READY, not_before=now + timedelta(seconds=error.again_in_s))
     elif isinstance(error, NotSent):
         _blame(batch, attempt)
         close(batch, step, attempt, Outcome.NOT_SENT, error.message)

@@ -36,7 +36,7 @@ class Ticket:
     made: float = field(default_factory=monotonic, compare=False)
     lane_id: int = 0
     send_at: datetime | None = None  # not before: its place in the vendor's window comes free then
-    gap_s: float = 0.0  # at least so much after whatever left before it, where bursts are refused
+    gap_s: float = 0.0  # at least so much before whatever leaves after it, where bursts are refused
     send_by: datetime | None = None
     send_until: float | None = None  # the same by the clock that nobody turns back
     sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for

@@ -152,6 +152,12 @@ def test_what_we_held_back_ourselves_is_ready_at_once_and_nobodys_failure(me, ve
     assert Usage.objects.get().requests == 0
 
 
+def test_what_we_held_back_until_a_moment_is_not_claimed_before_it(me, vendor):
+    batch_of(1)
+    settle_all(claimed(me).tickets, NOW, error=HeldBack("Too close to what left before it.", again_in_s=30))
+    assert (Step.objects.get().state, Step.objects.get().not_before) == (State.READY, at(30))
+
+
 # -- failures --------------------------------------------------------------------------------------------
 
 
