@@ -30,10 +30,13 @@ MARKS_S = 1.0  # at most so long at a time for videos that were left to the driv
 
 
 def _ask_again_without_a_provider() -> None:
-    """A key may be there again, or a model: videos that waited for one are planned anew."""
+    """A key may be there again, or a model: videos that waited for one are planned anew.
+
+    A few at a time, by chance: each has its turn, whichever others wait in vain and however often drives begin anew.
+    """
     waiting = Video.objects.filter(state=Video.State.ATTENTION, state_note__startswith=NO_PROVIDER, needs_advance=False)
     open_ones = waiting.filter(batch__finished_at=None, batch__cancelled_at=None)
-    mark(open_ones.values_list("pk", flat=True)[:AT_ONCE])
+    mark(open_ones.order_by("?").values_list("pk", flat=True)[:AT_ONCE])
 
 
 class Housekeeping:

@@ -10,7 +10,7 @@ from django.conf import settings
 from jobs.engine import housekeeping, worker
 from jobs.engine.housekeeping import Housekeeping
 from jobs.metrics.filters import day_of
-from jobs.models import Batch, IntakeDraft, Notice, TalliedDay, Worker
+from jobs.models import Batch, IntakeDraft, Notice, TalliedDay, Video, Worker
 from providers.downloads import TEMP_FOLDER
 from tests.factories import a_batch, a_user
 
@@ -76,6 +76,22 @@ def test_a_full_disk_is_said_once_and_not_by_every_role_and_every_slice(monkeypa
     assert Notice.objects.count() == 1
     assert keep("media", now=NOW + HOUR).disk_is_full()
     assert Notice.objects.count() == 2
+
+
+def test_videos_without_a_provider_are_asked_again_in_every_batch_however_many_newer_ones_wait(monkeypatch):
+    monkeypatch.setattr(housekeeping, "AT_ONCE", 2)
+    monkeypatch.setattr(housekeeping, "clear_marks", lambda now: 0)
+    batches = [a_batch("one"), a_batch(*"abcd")]
+    without = {"state": Video.State.ATTENTION, "state_note": f"{housekeeping.NO_PROVIDER} makes this stage: clip."}
+    Video.objects.update(**without)
+    asked = set()
+    for _ in range(40):  # in vain each time, and by drives that know nothing of each other
+        keep("generation")
+        marked = Video.objects.filter(needs_advance=True)
+        assert marked.count() == 2
+        asked |= set(marked.values_list("batch", flat=True))
+        marked.update(needs_advance=False)
+    assert asked == {batch.pk for batch in batches}
 
 
 def test_a_drive_says_that_it_lives():
