@@ -14,7 +14,7 @@ from django.db import close_old_connections
 
 from jobs.advance import AT_ONCE, NO_PROVIDER, clear_marks, mark
 from jobs.metrics.counting import close_days
-from jobs.models import Chore, IntakeDraft, Notice, Video, Worker
+from jobs.models import Chore, IntakeDraft, Notice, Step, Video, Worker
 from providers import downloads
 
 from . import budgets, hooks, recovery, rerouting, sweep
@@ -47,6 +47,7 @@ class Housekeeping:
         self._recovered = self._seen = self._looked = float("-inf")
         self._was_full = False
         self.sweeps: list[sweep.Sweep] = []  # listings for the drive to ask for
+        self.rerouted: dict[Step.GaveWay, int] = {}  # how far the looks came
 
     def keep(self) -> None:
         """Whatever is due of it; called once a round."""
@@ -59,7 +60,7 @@ class Housekeeping:
             self._recovered = tick
             recovery.recover(self.worker, self.clock())
             if self.worker.role == settings.ROLES[0]:
-                rerouting.reroute(self.clock())
+                rerouting.reroute(self.clock(), self.rerouted)
             while clear_marks(self.clock()) and monotonic() - tick < MARKS_S:
                 pass
         if tick - self._looked > LOOK_EVERY_S:

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from jobs.advance import advance
 from jobs.models import Attempt, Batch, Chore, Notice, Step
-from jobs.routing import CAPABILITY_OF, wishes
+from jobs.routing import CAPABILITY_OF, Chosen, wishes
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers.models import Lane, Offer, Provider
@@ -27,22 +27,25 @@ from .too_slow import giving_way
 log = logging.getLogger(__name__)
 LONG = timedelta(seconds=60)  # a pause that is shorter is waited for
 AT_ONCE = 200
+MOST_PAGES = 2  # of so many, in one look: the thread that looks books what comes back, too
 LOOK_EVERY = timedelta(seconds=20)  # at deadlines
 BESIDE = ("batch", "video__batch", "scene", "offer__provider")
 Choose = Callable[["_Market", Step], Offer | None]
 
 
-def reroute(now: datetime) -> int:
-    """How many steps changed their vendor."""
+def reroute(now: datetime, places: dict[Step.GaveWay, int] | None = None) -> int:
+    """How many steps changed their vendor. `places`: where the last look stopped, and this one goes on."""
+    places = {} if places is None else places
     willing = Batch.objects.filter(finished_at=None, cancelled_at=None, paused_at=None)
     failing, declining = willing.filter(settings__failover=True), willing.filter(settings__declined_elsewhere=True)
     moved = 0
     if failing.exists() and (stopped := [lane.pk for lane in _lanes() if _is_stopped(lane, now)]):
         stuck = Step.objects.filter(state=State.READY, lane__in=stopped, batch__in=failing)
-        moved += _page_by_page(stuck, now, why=Step.GaveWay.STOPPED)
+        if stuck.exists() and (elsewhere := _with_an_open_choice(failing, now)):
+            moved += _page_by_page(stuck.filter(elsewhere), now, places, why=Step.GaveWay.STOPPED)
     if declining.exists():
         declined = Step.objects.filter(state=State.ATTENTION, reason=Reason.CONTENT, batch__in=declining)
-        moved += _page_by_page(declined, now, why=Step.GaveWay.DECLINED)
+        moved += _page_by_page(declined, now, places, why=Step.GaveWay.DECLINED)
     hurried = failing.filter(finish_by__gt=now)
     if hurried.exists() and Chore.take("look at deadlines", LOOK_EVERY, now):
         moved += sum(_hurry(batch, now) for batch in hurried.order_by("finish_by"))
@@ -62,17 +65,33 @@ def _hurry(batch: Batch, now: datetime) -> int:
     return _reroute(ready, sorted(found), now, why=Step.GaveWay.SLOW, choose=in_time) if found else 0
 
 
-def _page_by_page(steps: QuerySet[Step], now: datetime, *, why: Step.GaveWay) -> int:
-    """Until some were moved or none is left: those that nobody can take must not hide the others."""
+def _with_an_open_choice(batches: Iterable[Batch], now: datetime) -> Q:
+    """Steps of stages for which something that was chosen is open; an empty Q where there is no such stage."""
+    market = _Market(now)
+    by_stages: dict[frozenset[str], list[int]] = defaultdict(list)
+    for batch in batches:
+        if stages := market.open_stages(batch.batch_settings.offers):
+            by_stages[stages].append(batch.pk)
+    found = Q()
+    for stages, ids in by_stages.items():
+        found |= Q(stage__in=stages, batch__in=ids)
+    return found
+
+
+def _page_by_page(steps: QuerySet[Step], now: datetime, places: dict[Step.GaveWay, int], *, why: Step.GaveWay) -> int:
+    """Until some were moved or the pages are up: those that nobody can take must not hide the others."""
 
     def choose(market: _Market, step: Step) -> Offer | None:
         return market.next_for(step, {step.offer_id, *asked.get(step.pk, ())})
 
-    last = 0
-    while ids := list(steps.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
-        last = ids[-1]
+    for _ in range(MOST_PAGES):
+        later = steps.filter(pk__gt=places.get(why, 0)).order_by("pk")
+        ids = list(later.values_list("pk", flat=True)[:AT_ONCE])
+        is_last = len(ids) < AT_ONCE
+        places[why] = 0 if is_last else ids[-1]
         asked = _asked(ids) if why == Step.GaveWay.DECLINED else {}
-        if moved := _reroute(steps, ids, now, why=why, choose=choose):
+        moved = _reroute(steps, ids, now, why=why, choose=choose) if ids else 0
+        if moved or is_last:
             return moved
     return 0
 
@@ -148,22 +167,30 @@ class _Market:
 
     def next_for(self, step: Step, asked: set[int | None]) -> Offer | None:
         """The first of those chosen that is open, fits, and was not asked already."""
-        return next((offer for offer, _ in self._open(step, _wishes(step)) if offer.pk not in asked), None)
+        return next((offer for offer, _ in self._open_for(step, _wishes(step)) if offer.pk not in asked), None)
 
     def later_for(self, step: Step) -> Iterator[tuple[Offer, Lane]]:
         """Those chosen after the one it waits for that are open and fit; none where that one is stopped."""
         chosen, lane = _wishes(step), next((lane for lane in self.lanes if lane.pk == step.lane_id), None)
         if step.offer_id in chosen and lane is not None and not _is_stopped(lane, self.now):
-            yield from self._open(step, chosen[chosen.index(step.offer_id) + 1 :])
+            yield from self._open_for(step, chosen[chosen.index(step.offer_id) + 1 :])
 
-    def _open(self, step: Step, chosen: Iterable[int]) -> Iterator[tuple[Offer, Lane]]:
+    def open_stages(self, chosen: Chosen) -> frozenset[str]:
+        """Those for which at least one of the offers that were chosen is open."""
+        keys = ((key, key.partition(":")[0]) for key in chosen)
+        return frozenset(stage for key, stage in keys if any(self._open(stage, wishes(key, chosen))))
+
+    def _open(self, stage: str, chosen: Iterable[int]) -> Iterator[tuple[Offer, Lane]]:
         for wish in chosen:
             offer = self.offers.get(wish)
-            if offer is None or offer.capability != CAPABILITY_OF[step.stage]:
+            if offer is None or offer.capability != CAPABILITY_OF[stage]:
                 continue
             lane = self.lane_of(offer)
-            if lane is not None and not _is_stopped(lane, self.now) and _covers(offer, step):
+            if lane is not None and not _is_stopped(lane, self.now):
                 yield offer, lane
+
+    def _open_for(self, step: Step, chosen: Iterable[int]) -> Iterator[tuple[Offer, Lane]]:
+        return ((offer, lane) for offer, lane in self._open(step.stage, chosen) if _covers(offer, step))
 
 
 def _wishes(step: Step) -> tuple[int, ...]:

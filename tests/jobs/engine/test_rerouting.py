@@ -159,6 +159,55 @@ def test_steps_that_nobody_can_take_do_not_hide_the_others(first, second, monkey
     assert rerouting.reroute(NOW) == 1
 
 
+def a_stuck_batch(count, *choices, **settings):
+    """The first of the choices is paused."""
+    offers = [Offer.objects.get(provider=provider).pk for provider in choices]
+    wanted = BatchSettings(scenes=1, seconds=4, offers={"script": offers}, failover=True, **settings)
+    batch = a_batch(*(f"topic {n}" for n in range(count)), settings=wanted, now=NOW)
+    Provider.objects.filter(pk=choices[0].pk).update(paused=True)
+    return batch
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Of two steps each: what was looked through, page by page."""
+    monkeypatch.setattr(rerouting, "AT_ONCE", 2)
+    looked, look = [], rerouting._reroute
+    monkeypatch.setattr(
+        rerouting, "_reroute", lambda steps, ids, *args, **kw: looked.append(ids) or look(steps, ids, *args, **kw)
+    )
+    return looked
+
+
+def test_where_nobody_else_could_take_them_stuck_steps_are_not_even_looked_through(first, second, pages):
+    a_stuck_batch(5, first)
+    a_stuck_batch(5, first, second)
+    Provider.objects.update(paused=True)
+    assert rerouting.reroute(NOW) == 0
+    assert pages == []
+
+
+def test_stages_of_which_nothing_else_is_open_are_passed_over(first, second, pages):
+    a_stuck_batch(5, first)
+    batch = a_stuck_batch(1, first, second)
+    assert rerouting.reroute(NOW) == 1
+    assert pages == [[batch.steps.get().pk]]
+
+
+def test_the_pages_of_one_look_are_few_and_the_next_look_goes_on_from_there(first, second, pages):
+    """The thread that looks books what comes back, too."""
+    batch = a_stuck_batch(7, first, second)
+    Step.objects.update(want={**batch.steps.first().want, "seconds": 8.0})
+    Offer.objects.filter(provider=second).update(lengths=[2, 4])  # nothing long enough
+    ids = list(batch.steps.order_by("pk").values_list("pk", flat=True))
+    places = {}
+    assert rerouting.reroute(NOW, places) == 0
+    assert pages == [ids[:2], ids[2:4]]
+    Offer.objects.filter(provider=second).update(lengths=[])
+    assert [rerouting.reroute(NOW, places) for _ in range(5)] == [2, 1, 2, 2, 0]
+    assert pages[2:] == [ids[4:6], ids[6:], ids[:2], ids[2:4]]
+
+
 def test_time_to_take_a_decision_back_is_not_cut_short(first, second):
     a_step(first, second, failover=True)
     Step.objects.update(not_before=SOON)
