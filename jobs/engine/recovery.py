@@ -153,6 +153,7 @@ def _free_claimed(steps: list[Step], poisoned: list[Step], now: datetime) -> Non
                 not_before=now,
                 crash_count=step.crash_count,
             )
+            batch.touched.add(step.video_id)
     batch.write()
 
 

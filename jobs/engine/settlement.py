@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.advance import advance, mark
-from jobs.models import Attempt, Step, Video
+from jobs.models import Attempt, Step
 from jobs.states import OWNED, State
 from providers.models import Lane
 
@@ -38,7 +38,7 @@ class Settlement:
     def go(self, step: Step, to: State, **changes: Any) -> None:
         key = (step.state, to, *changes.items())
         self.groups.setdefault(key, []).append(step)
-        if to in (State.ATTENTION, State.DONE):
+        if to in (State.ATTENTION, State.DONE, State.READY):  # READY: it may be wanted otherwise by now, or not at all
             self.touched.add(step.video_id)
 
     def attempt(self, attempt: Attempt, **changes: Any) -> None:
@@ -67,15 +67,8 @@ class Settlement:
         books.write(self.moves, self.now)
         self.news.write()
         failpoint("mid_settle")
-        self.touched |= self._over_meanwhile()
         if len(self.touched) <= ADVANCE_AT_ONCE:
             if self.touched:
                 advance(self.touched, self.now)
         else:
             mark(self.touched)
-
-    def _over_meanwhile(self) -> set[int]:
-        """Videos cancelled while a call was out: what would be tried again is dropped."""
-        again = {step.video_id for (_, to, *_), steps in self.groups.items() if to == State.READY for step in steps}
-        rows = Video.objects.select_for_update().filter(pk__in=again).order_by("pk") if again else ()
-        return {video.pk for video in rows if video.cancelled_at is not None}
