@@ -180,10 +180,10 @@ class Drive:
         now = self.began = self.clock()
         if self.house.disk_is_full():
             return self._ask(now)
-        suspects = self.suspects.look(now)
+        suspects = self.suspects.look(now, is_idle=not self.pool.busy)
         if self.alone or suspects:  # a step that once ended its process is worked on with nothing beside it
-            if self.pool.busy:
-                return 0 if self.alone else self._ask(now)
+            if self.pool.busy:  # jobs are asked about while others are awaited anyway; alone they soon come to an end
+                return 0 if self.alone or self.pool.asking == self.pool.busy else self._ask(now)
             self.alone = self._begin_alone(suspects, now)
             if self.alone:
                 return 1
@@ -201,6 +201,8 @@ class Drive:
         for state, slug in suspects:
             if state == State.READY:
                 begun = self._claim(slug, 1, alone_only=True)
+                if not begun:
+                    self.suspects.tried_in_vain(slug, now)
             else:
                 begun = self._fetch(now, alone=True) if state == State.FETCHING else self._check(now, alone=True)
             if begun:
@@ -228,9 +230,7 @@ class Drive:
         if claimed.tickets:
             self.claimed_last = slug
             failpoint("after_claim")
-        if alone_only:
-            self.suspects.tried(slug, self.clock())
-        else:
+        if not alone_only:
             self.waits.claimed(slug, claimed, places, self.clock())
         self.pool.grow(len(claimed.tickets))
         for ticket in claimed.tickets:

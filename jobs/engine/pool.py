@@ -15,8 +15,9 @@ from typing import Any
 log = logging.getLogger(__name__)
 GATHER_S = 0.005  # results that come this close together are booked together
 GATHER_STEP_S = 0.001
-BROKEN = "broken"
+BROKEN = object()
 ON_THE_WAY = ("wire", "lines")  # news from threads that go on
+ASKING = ("poll", "find")  # short, and costs nothing
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Pool:
     results: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
     busy: int = 0
     paid: int = 0
+    asking: int = 0
 
     @property
     def idle(self) -> int:
@@ -44,6 +46,7 @@ class Pool:
         self.grow(1)
         self.busy += 1
         self.paid += paid
+        self.asking += kind in ASKING
         self.jobs.put((kind, work, paid))
 
     def _serve(self) -> None:
@@ -53,7 +56,7 @@ class Pool:
                 result = work()
             except BaseException:  # what runs here lets none out: if it does, one step waits for its lease
                 log.exception("a %s broke its thread's work", kind)
-                kind, result = BROKEN, None
+                result = BROKEN
             self.results.put((kind, (result, paid)))
 
     def shutdown(self) -> None:
@@ -92,6 +95,7 @@ class Pool:
             value, paid = value
             self.busy -= 1
             self.paid -= paid
-        if kind == BROKEN:
+            self.asking -= kind in ASKING
+        if value is BROKEN:
             return
         found[kind].append(value)

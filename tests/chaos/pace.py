@@ -25,6 +25,8 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "SEND_WITHIN": 1.0,
     "drive.LOOK_EVERY_S": 0.08,
     "TRY_EVERY_S": 0.2,
+    "EMPTY_AGAIN_S": 0.2,
+    "EMPTY_AGAIN_MOST_S": 1.0,
     "AWAY_S": 6.0,
     "ASK_AGAIN_S": 0.1,
     "RECOVER_EVERY_S": 0.2,

@@ -12,6 +12,7 @@ from typing import Any
 
 from jobs.engine import worker
 from jobs.engine.drive import Drive
+from jobs.engine.pool import ASKING
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class HeldPool:
     results: queue.SimpleQueue[tuple[str, Any]] = field(default_factory=queue.SimpleQueue)
     busy: int = 0
     paid: int = 0
+    asking: int = 0
 
     @property
     def idle(self) -> int:
@@ -42,6 +44,7 @@ class HeldPool:
     def start(self, kind: str, work: Callable[[], Any], *, paid: bool = False) -> None:
         self.busy += 1
         self.paid += paid
+        self.asking += kind in ASKING
         self.waiting.append((kind, work, paid))
 
     def grow(self, most: int) -> None:
@@ -62,6 +65,7 @@ class HeldPool:
                     value, paid = value
                     self.busy -= 1
                     self.paid -= paid
+                    self.asking -= kind in ASKING
                 found[kind].append(value)
         return found
 
