@@ -93,6 +93,7 @@ class Adapter:
     token_slack: ClassVar[float] = 0.3  # by what share the vendor may count more input than a quarter of its characters
     usual_s: ClassVar[Mapping[Capability, tuple[float, float]]] = {}  # a job takes from … to …, until it is learned
     least_poll_s: ClassVar[float] = 0.0  # no job may be asked about more often than this
+    cancel_deletes: ClassVar[bool] = False  # what was cancelled is 404 from then on, and nobody learns what it cost
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up
     local: ClassVar[bool] = False  # works on this machine, by processes of ours that may be ended at will
     tagged: ClassVar[bool] = True  # the vendor keeps our tag; else `fingerprint_of` tells its jobs apart
@@ -160,7 +161,7 @@ class Adapter:
         raise NotImplementedError
 
     def cancel(self, external_id: str) -> None:
-        """End a remote job where the vendor can; raises when it cannot."""
+        """End a remote job that still runs, where the vendor can; raises when it cannot."""
         raise NotImplementedError
 
     # -- bulk jobs: only of an adapter with `bulk_capabilities` ----------------------------------

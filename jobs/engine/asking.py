@@ -50,23 +50,33 @@ def _answer(ticket: Ticket, said: Said, asked_at: datetime, stopping: threading.
 
 
 def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
-    """One that was cancelled, or is too old, is ended first, where the vendor can."""
+    """One that was cancelled, or is too old, is ended where the vendor can: only if it still runs, as there are vendors
+    that delete what has finished."""
     asked: list[datetime] = []
+    ended: list[str] = []
 
-    def ask(adapter: Adapter) -> dict[str, Any]:
-        if ticket.cancel:
-            _cancel(adapter, ticket)
+    def look(adapter: Adapter) -> Said:
         said = adapter.poll(ticket.external_id)
         asked.append(clock.now_utc())
         failpoint("after_poll")
+        return said
+
+    def ask(adapter: Adapter) -> dict[str, Any]:
+        said = look(adapter)
+        if ticket.cancel and isinstance(said, Running) and _cancel(adapter, ticket):
+            ended.append(ticket.external_id)
+            said = look(adapter)
         return told(adapter, ticket.request, said)
 
     result = run(ticket, ask, stopping=stopping)
-    return Answer(ticket=ticket, ended_at=asked[0] if asked else clock.now_utc(), **result)
+    ended_at = asked[-1] if asked else clock.now_utc()
+    return Answer(ticket=ticket, ended_at=ended_at, was_ended=bool(ended), **result)
 
 
-def _cancel(adapter: Adapter, ticket: Ticket) -> None:
+def _cancel(adapter: Adapter, ticket: Ticket) -> bool:
     try:
         adapter.cancel(ticket.external_id)
     except (CallError, NotImplementedError) as error:
         log.info("step %s: its job cannot be ended (%s); it is awaited", ticket.step_id, error)
+        return False
+    return True

@@ -75,6 +75,7 @@ class Answer:
     error: CallError | None = None
     failed: Failed | None = None
     running: bool = False
+    was_ended: bool = False  # by us, while it ran: what else is said here, the vendor said after that
     unknown_status: str = ""  # the vendor's word for how a job stands, where its adapter does not know it
     accepted_id: str = ""
     files: tuple[Stored, ...] = ()

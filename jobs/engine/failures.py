@@ -17,6 +17,7 @@ from providers.types import Capability, Recovery
 
 from . import books, hooks, polling
 from .calls import Answer
+from .requests import Ticket
 from .settlement import Settlement
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
     assert failed is not None
     micro = books.billed(attempt, books.promised_of(attempt) | dict(failed.units)) if failed.billed else 0
     reason = failed.reason
-    if answer.ticket.cancel and not step.cancel_asked:
+    if answer.was_ended and not step.cancel_asked:
         reason = f"It was still running after {_hours(attempt)} and was ended ({reason})."
     if failed.moderated and not step.cancel_asked:
         close(batch, step, attempt, Outcome.ACCEPTED, failed.reason, micro=micro)
@@ -51,12 +52,16 @@ def settle_failure(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
 
 
 def settle_error(
-    batch: Settlement, step: Step, attempt: Attempt, error: CallError | downloads.DiskFull | downloads.DownloadError
+    batch: Settlement,
+    step: Step,
+    attempt: Attempt,
+    error: CallError | downloads.DiskFull | downloads.DownloadError,
+    ticket: Ticket,
 ) -> None:
     """One reaction for each error of providers/exceptions.py."""
     now, free = batch.now, recovery_of(attempt) is Recovery.FREE
     if step.state == State.RUNNING:
-        _settle_poll_error(batch, step, attempt, error)
+        _settle_poll_error(batch, step, attempt, error, ticket)
     elif isinstance(error, RateLimited):
         close(batch, step, attempt, Outcome.REJECTED, error.message, http_status=error.http_status)
         batch.news.of(attempt).refused.append((attempt, error))
@@ -99,10 +104,13 @@ def _blame(batch: Settlement, attempt: Attempt) -> None:
         batch.news.of(attempt).failures += 1
 
 
-def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: Any) -> None:
+def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: Any, ticket: Ticket) -> None:
     """A poll costs nothing: whatever went wrong with it, ask again later."""
     if isinstance(error, Unauthorised | OutOfCredit):
         pause_provider(step, error.message)
+    if _was_deleted(ticket, error):
+        _count_as_paid(batch, step, attempt, f"It was ended, and {attempt.provider} knows it no more")
+        return
     if polling.is_too_old(attempt, batch.now):
         give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return
@@ -110,6 +118,11 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
     Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
         not_before=batch.now + timedelta(seconds=pause_s)
     )
+
+
+def _was_deleted(ticket: Ticket, error: Any) -> bool:
+    """By our own cancel, of which nobody need have heard the answer. Such a vendor never says whether it bills it."""
+    return ticket.cancel and registry.get(ticket.slug).cancel_deletes and getattr(error, "http_status", None) == 404
 
 
 def lose_answer(batch: Settlement, step: Step, attempt: Attempt, error: Any, *, crash_count: int | None = None) -> None:
@@ -152,7 +165,11 @@ def _end_badly(batch: Settlement, step: Step, attempt: Attempt, reason: str, *, 
 
 def give_up(batch: Settlement, step: Step, attempt: Attempt, what: str) -> None:
     """Nobody knows how a job ended: it counts as billed, and only a person buys it again."""
-    reason = f"{what} after {_hours(attempt)}; it was given up and booked as paid."
+    _count_as_paid(batch, step, attempt, f"{what} after {_hours(attempt)}")
+
+
+def _count_as_paid(batch: Settlement, step: Step, attempt: Attempt, what: str) -> None:
+    reason = f"{what}; it was given up and booked as paid."
     close(batch, step, attempt, Outcome.GIVEN_UP, reason, micro=attempt.reserved_micro)
     if step.cancel_asked:
         batch.go(step, State.CANCELLED, finished_at=batch.now)

@@ -129,7 +129,7 @@ def _settle(answers: Sequence[Answer], ours: dict[int, Step], now: datetime) -> 
         attempt.on_wire_at = answer.on_wire_at or attempt.on_wire_at
         _hear(batch.news, attempt, answer)
         if answer.error is not None:
-            failures.settle_error(batch, step, attempt, answer.error)
+            failures.settle_error(batch, step, attempt, answer.error, answer.ticket)
         elif answer.failed is not None:
             failures.settle_failure(batch, step, attempt, answer)
         elif answer.running or _is_only_accepted(answer, step):

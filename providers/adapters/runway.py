@@ -53,6 +53,7 @@ class Runway(Adapter):
     queues_ahead = 1  # a job too many is THROTTLED, not refused
     usual_s: ClassVar = {Capability.CLIP: (20.0, 120.0)}
     least_poll_s = 5.0
+    cancel_deletes = True
     where_to_look = "https://dev.runwayml.com/ → Usage"
     output_hosts = (".cloudfront.net", ".runwayml.com")
 
@@ -110,6 +111,8 @@ class Runway(Adapter):
                 )
 
     def cancel(self, external_id: str) -> None:
+        """Deletes one that is over, with its output. Either way it cannot be asked about again, and the pages do not
+        say whether one that was ended is billed: it is booked at the most that was reserved for it."""
         self.send("DELETE", f"/v1/tasks/{external_id}")
 
     def error_of(self, response: HttpAnswer) -> CallError:

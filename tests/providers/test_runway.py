@@ -74,6 +74,17 @@ def test_a_cancelled_job_is_gone(runway, vendors, clip):
         runway.poll(job)
 
 
+def test_what_is_cancelled_when_it_is_over_is_deleted_and_billed_all_the_same(runway, vendors, clip):
+    job = runway.submit(clip).external_id
+    until_over(runway, job)
+    runway.cancel(job)
+    with pytest.raises(Rejected) as caught:
+        runway.poll(job)
+    assert caught.value.http_status == 404
+    (bill,) = vendors.books("runway")["bills"]
+    assert bill["amount_micro"] == 250_000
+
+
 def test_a_wrong_key_is_the_account_s_trouble(vendors, tmp_path, clip):
     with pytest.raises(Unauthorised):
         adapter_for(vendors, "runway", tmp_path, key="bad").submit(clip)

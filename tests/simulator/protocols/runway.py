@@ -48,13 +48,14 @@ class Runway(Protocol):
                 jobs = self.see(vendors, asked, name)
                 if isinstance(jobs, Reply):
                     return jobs
-                is_there = jobs and jobs[0]["cancelled_at"] is None
+                is_there = jobs and not self._is_deleted(vendors, asked)
                 return Reply(body=self._task(vendors, asked, jobs[0])) if is_there else self.failed(asked, 404, "gone")
             case "DELETE", ("v1", "tasks", name):
+                was_deleted = self._is_deleted(vendors, asked)
                 jobs = self.see(vendors, asked, name)
                 if isinstance(jobs, Reply):
                     return jobs
-                if not jobs or jobs[0]["cancelled_at"] is not None:
+                if not jobs or was_deleted:
                     return self.failed(asked, 404, "gone")
                 if vendors.status(jobs[0], asked.at) not in OVER:
                     self.end(vendors, asked, jobs[0])
@@ -109,6 +110,11 @@ class Runway(Protocol):
         if status == "running":
             told["progress"] = round((asked.at - job["starts_at"]) / (job["done_at"] - job["starts_at"]), 2)
         return {**told, "estimatedCost": {"credits": float(credits)}}
+
+    def _is_deleted(self, vendors: Vendors, asked: Asked) -> bool:
+        """A task that was over keeps its bill."""
+        sql = "SELECT 1 FROM requests WHERE vendor = ? AND method = 'DELETE' AND verdict = 'looked' AND path = ?"
+        return bool(vendors.books.rows(sql, asked.vendor, "/".join(asked.path)))
 
     def _organization(self, vendors: Vendors) -> dict[str, Any]:
         settings = vendors.behaviour.of(self.slug)
