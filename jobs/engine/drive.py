@@ -48,7 +48,7 @@ from .pool import Pool
 from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
 from .spill import Spill
-from .steady import Steady
+from .steady import AGES_S, Steady
 from .suspects import Suspects
 from .waits import Waits
 
@@ -90,7 +90,7 @@ class Drive:
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects = Suspects(State.FETCHING if role == GENERATION else State.CHECKING, self._is_mine)
-        self.steady = Steady()
+        self.steady = Steady(min(AGES_S, slice_s / 2))
         self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
         self.began = clock()  # the last round: what became due since then has not been looked at
         self.stirred = monotonic()  # when anything was begun or booked
@@ -259,7 +259,8 @@ class Drive:
             return 0
         begun = 0
         if looks.some_poll_is_due(now):
-            groups = taking.due_polls(self._my_slugs(), self.pool.idle, now)
+            ages = self.steady.tells_ages(now, monotonic())
+            groups = taking.due_polls(self._my_slugs(), self.pool.idle, now, ages=ages)
             begun += self._start_all("poll", map(self._polling, groups))
         if self.pool.idle and looks.some_answer_is_to_be_found(now):
             tickets = taking.due_finds(self._my_slugs(), self.pool.idle, now)
@@ -290,7 +291,7 @@ class Drive:
             return 0
         steps = taking.take(State.FETCHING, self.worker, self.pool.idle, now, lease_s=taking.FETCH_LEASE_S, alone=alone)
         failpoint("after_take")
-        for ticket in taking.fetch_tickets(steps, now):
+        for ticket in taking.fetch_tickets(steps):
             self.pool.start("fetch", self._fetching(ticket))
         return len(steps)
 

@@ -111,7 +111,7 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
     if _was_deleted(ticket, error):
         _count_as_paid(batch, step, attempt, f"It was ended, and {attempt.provider} knows it no more")
         return
-    if polling.is_too_old(attempt, batch.now):
+    if ticket.too_old:
         give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return
     pause_s = getattr(error, "retry_after_s", None) or 5.0

@@ -33,6 +33,7 @@ class Ticket:
     attempt_id: int = 0
     external_id: str = ""
     cancel: bool = False  # the job is to be ended where the vendor can
+    too_old: bool = False  # for that reason, and if it cannot be ended it is given up
     made: float = field(default_factory=monotonic, compare=False)
     lane_id: int = 0
     send_at: datetime | None = None  # not before: its place in the vendor's window comes free then

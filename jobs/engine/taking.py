@@ -63,8 +63,8 @@ def take(state: State, worker: Worker, most: int, now: datetime, *, lease_s: flo
     return list(in_state(ids, state).filter(owner=worker.pk).select_related("offer", "provider"))
 
 
-def fetch_tickets(steps: list[Step], now: datetime) -> list[Ticket]:
-    return _tickets(steps, now)
+def fetch_tickets(steps: list[Step]) -> list[Ticket]:
+    return _tickets(steps)
 
 
 @atomically
@@ -75,16 +75,20 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
     latest = _latest_attempts(steps)
     for step in steps:
         latest[step.pk].external_id = hooks.job_named(latest[step.pk])
-    return [_ticket(step, latest[step.pk], now) for step in steps]
+    return [_ticket(step, latest[step.pk]) for step in steps]
 
 
 @forgettably
-def due_polls(slugs: list[str], most: int, now: datetime) -> list[list[Ticket]]:
-    """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them."""
+def due_polls(slugs: list[str], most: int, now: datetime, *, ages: bool = True) -> list[list[Ticket]]:
+    """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them.
+
+    Without `ages` none is too old: the clock jumped lately. Nor is one that was to be asked before it was: nobody may
+    have come by since then, and it may have ended long ago.
+    """
     steps = {step.pk: step for step in _due_or_riding(slugs, now)}
     by_call: list[list[Ticket]] = []
     filling: dict[str, list[Ticket]] = {}
-    for ticket in _tickets(list(steps.values()), now):
+    for ticket in _tickets(list(steps.values()), ages=ages):
         most_listed = registry.get(ticket.slug).can_list
         group = filling.get(ticket.slug)
         if group is not None and not ticket.cancel and len(group) < most_listed:
@@ -119,9 +123,9 @@ def _put_off(steps: list[Step], state: State, now: datetime) -> None:
     _due_at([step.pk for step in steps], state, until)
 
 
-def _tickets(steps: list[Step], now: datetime) -> list[Ticket]:
+def _tickets(steps: list[Step], *, ages: bool = False) -> list[Ticket]:
     latest = _latest_attempts(steps)
-    return [_ticket(step, latest[step.pk], now) for step in steps]
+    return [_ticket(step, latest[step.pk], ages=ages) for step in steps]
 
 
 def _latest_attempts(steps: list[Step]) -> dict[int, Attempt]:
@@ -145,8 +149,9 @@ def _due_at(ids: Any, state: Any, until: Any) -> Any:
     return in_state(ids, state), {"not_before": until}
 
 
-def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
+def _ticket(step: Step, attempt: Attempt, *, ages: bool = False) -> Ticket:
     attempt.provider = step.provider
+    too_old = ages and is_too_old(attempt, step.not_before)
     return Ticket(
         step_id=step.pk,
         fence=step.fence,
@@ -156,7 +161,8 @@ def _ticket(step: Step, attempt: Attempt, now: datetime) -> Ticket:
         options=step.provider.options,
         attempt_id=attempt.pk,
         external_id=attempt.external_id,
-        cancel=step.cancel_asked or is_too_old(attempt, now),
+        cancel=step.cancel_asked or too_old,
+        too_old=too_old,
         sent_at=attempt.sent_at,
         due_at=step.not_before,
         links=tuple(step.links),

@@ -22,6 +22,7 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "CHECK_LEASE_S": 60.0,
     "POLL_HANDED_OUT_S": 0.6,
     "LEASE_MARGIN_S": 0.5,
+    "AGES_S": 3.0,
     "SEND_WITHIN": 1.0,
     "drive.LOOK_EVERY_S": 0.08,
     "TRY_EVERY_S": 0.2,

@@ -20,6 +20,7 @@ from .listed_vendor import PRICE, Listed, answered, claimed, of_listed
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 A_MINUTE, HOURS = timedelta(minutes=1), timedelta(hours=3)
+LOOKED = [NOW]
 DONE = Finished(
     outputs=(Output(content=b"{}", media_type="application/json"),), units={"calls": 1}, external_id="job-1"
 )
@@ -58,8 +59,10 @@ class Ending(Deleting):
 
 
 @pytest.fixture(params=[Deleting], ids=lambda adapter: adapter.__name__)
-def vendor(request, db):
+def vendor(request, db, monkeypatch):
     adapter = request.param
+    LOOKED[:] = [NOW]
+    monkeypatch.setattr(asking.clock, "now_utc", lambda: LOOKED[-1])
     adapter.said, adapter.asked, adapter.is_deleted = [Running()], [], False
     registry.register(adapter)
     of_listed("Bread")
@@ -73,7 +76,13 @@ def vendor(request, db):
 
 def look(now):
     Step.objects.filter(state=State.RUNNING).update(not_before=now)
-    for group in taking.due_polls(["listed"], 9, now):
+    look_without_haste(now)
+
+
+def look_without_haste(now, **options):
+    """At what was due, perhaps long before."""
+    LOOKED.append(now)
+    for group in taking.due_polls(["listed"], 9, now, **options):
         settle.settle_polls(asking.poll(group, Event()), now)
 
 
@@ -157,3 +166,38 @@ def test_a_vendor_that_has_forgotten_a_job_says_nothing_of_its_end(vendor):
     vendor.is_deleted = True
     look(NOW + A_MINUTE)
     assert step().state == State.RUNNING
+
+
+# -- ages ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_nobody_came_by_for_until_it_was_too_old_is_only_asked_at_first(vendor):
+    look_without_haste(NOW + HOURS)
+    assert vendor.asked == ["poll"]
+    assert step().state == State.RUNNING
+    look_without_haste(NOW + HOURS + 2 * A_MINUTE)
+    assert vendor.asked == ["poll", "poll", "cancel", "poll"]
+    assert step().state == State.ATTENTION
+
+
+def test_one_of_which_nothing_is_learned_then_is_not_given_up_at_once(vendor):
+    vendor.said = [Unknown("The vendor is ill.", http_status=500)]
+    look_without_haste(NOW + HOURS)
+    assert step().state == State.RUNNING
+    look_without_haste(NOW + HOURS + A_MINUTE)
+    assert (step().state, Attempt.objects.get().outcome) == (State.ATTENTION, "given_up")
+
+
+@pytest.mark.parametrize("said", [Running(), Unknown("The vendor is ill.", http_status=500)], ids=["runs", "is ill"])
+def test_while_ages_are_not_believed_no_job_is_ended_or_given_up(vendor, said):
+    vendor.said = [said]
+    for minutes in range(5):
+        look_without_haste(NOW + HOURS + 2 * minutes * A_MINUTE, ages=False)
+    assert vendor.asked == ["poll"] * 5
+    assert step().state == State.RUNNING
+
+
+def test_what_a_person_cancelled_is_ended_also_then(vendor):
+    Step.objects.update(cancel_asked=True)
+    look_without_haste(NOW + HOURS, ages=False)
+    assert step().state == State.CANCELLED

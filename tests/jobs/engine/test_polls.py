@@ -146,6 +146,7 @@ def test_a_vendor_that_makes_up_words_does_not_flood_the_notices(scene, monkeypa
 def test_a_job_that_is_too_old_is_ended_at_the_vendor_and_made_anew(scene, monkeypatch):
     provider = scene.vendor("jobs", next=["stuck"])
     scene.batch(provider=provider)
+    monkeypatch.setattr(drive_module, "AGES_S", 0.0)
     monkeypatch.setattr(SimJobs, "max_age_s", 0.6)
     scene.drive_until(all_done)
     first, second = Attempt.objects.order_by("pk")
@@ -159,6 +160,7 @@ def test_a_job_that_is_too_old_and_cannot_be_ended_is_given_up_and_not_bought_ag
     monkeypatch.delattr(SimJobs, "cancel")
     provider = scene.vendor("jobs", next=["stuck"])
     scene.batch(provider=provider)
+    monkeypatch.setattr(drive_module, "AGES_S", 0.0)
     monkeypatch.setattr(SimJobs, "max_age_s", 0.3)
     scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION).exists())
     assert Step.objects.get().reason == Reason.FAILED

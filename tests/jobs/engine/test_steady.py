@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import pytest
 
+from jobs.engine import clock
 from jobs.engine import drive as drive_module
-from jobs.engine.steady import Steady
-from jobs.models import Attempt
+from jobs.engine.steady import AGES_S, Steady
+from jobs.models import Attempt, Step
+from jobs.states import State
 from providers.models import Quota
 from tests.factories import a_provider
 
@@ -46,6 +49,58 @@ def test_nobody_waits_longer_than_a_minute(quota):
     steady.must_wait(NOW, 100.0)
     assert steady.must_wait(at(9000), 101.0)
     assert not steady.must_wait(at(9060), 161.1)
+
+
+def test_ages_are_believed_only_once_the_clock_has_gone_evenly_for_a_while(db):
+    steady = Steady()
+    assert not steady.tells_ages(NOW, 100.0)
+    assert not steady.tells_ages(at(AGES_S - 1), 99.0 + AGES_S)
+    assert steady.tells_ages(at(AGES_S), 100.0 + AGES_S)
+
+
+def test_a_drive_believes_ages_for_half_of_its_slice_at_least(db):
+    drive = drive_module.Drive("generation", slice_s=40)
+    tick = monotonic()
+    assert not drive.steady.tells_ages(NOW, tick)
+    assert drive.steady.tells_ages(at(20), tick + 20)
+    drive.close()
+
+
+@pytest.mark.parametrize("jump_s", [7200.0, -3600.0])
+def test_after_a_jump_ages_are_not_believed_whoever_saw_it(db, jump_s):
+    steady = Steady()
+    for tick in (0.0, 1000.0):
+        steady.must_wait(at(tick), tick)
+    steady.must_wait(at(1001 + jump_s), 1001.0)
+    assert not steady.tells_ages(at(1300 + jump_s), 1300.0)
+    assert steady.tells_ages(at(1301 + jump_s), 1301.0)
+
+
+def test_a_clock_that_jumps_ahead_ends_no_job(scene, monkeypatch):
+    scene.batch("a", "b", provider=scene.vendor("jobs", latency_s=[1.0, 1.2]))
+    offset = [0.0]
+    monkeypatch.setattr(clock, "now_utc", lambda: datetime.now(UTC) + timedelta(seconds=offset[0]))
+    drive = drive_module.Drive("generation", slice_s=60, clock=clock.now_utc)
+    scene.drives = [drive, drive_module.Drive("media", slice_s=60)]
+    scene.drive_until(lambda: Step.objects.filter(state=State.RUNNING).count() == 2)
+    drive.steady = _even_for_long(drive.clock())
+    offset[0] = 3 * 3600.0
+
+    def none_runs_any_more():
+        """Without the minute that a job of three hours is left alone between two looks."""
+        return not Step.objects.filter(state=State.RUNNING).update(not_before=clock.now_utc())
+
+    scene.drive_until(none_runs_any_more)
+    assert set(Attempt.objects.values_list("outcome", "cost_micro")) == {("accepted", 1000)}
+    assert "DELETE" not in {row["method"] for row in scene.books()["requests"]}
+    offset[0] = 0.0
+
+
+def _even_for_long(now):
+    steady = Steady()
+    steady.must_wait(now - timedelta(seconds=2 * AGES_S), monotonic() - 2 * AGES_S)
+    assert steady.tells_ages(now, monotonic())
+    return steady
 
 
 def test_a_drive_sends_nothing_over_the_quota_when_the_clock_jumps(scene):
