@@ -44,6 +44,7 @@ from .claim import claim
 from .clock import now_utc
 from .failpoints import failpoint
 from .housekeeping import Housekeeping
+from .poll_places import PollPlaces
 from .pool import Pool
 from .requests import Ticket
 from .roles import GENERATION, MEDIA, MEDIA_SLUG, stop_flag
@@ -84,6 +85,7 @@ class Drive:
         self.stopping = threading.Event()
         self.bulk = Bulk(self.worker, clock, self.pool, self.stopping)
         self.waits = Waits()
+        self.poll_places = PollPlaces()
         self.claimed_last = ""  # the provider whose turn it was
         self.spill = Spill(str(self.worker.pk)) if role == GENERATION else None
         self.booking = Booking(self.waits, self.spill, clock)
@@ -258,9 +260,11 @@ class Drive:
         if self.role != GENERATION or not self.pool.idle:
             return 0
         begun = 0
-        if looks.some_poll_is_due(now):
+        places = self.poll_places.left(self.pool)
+        if places > 0 and looks.some_poll_is_due(now):
             ages = self.steady.tells_ages(now, monotonic())
-            groups = taking.due_polls(self._my_slugs(), self.pool.idle, now, ages=ages)
+            each = self.poll_places.of_each(self._my_slugs(), self.pool)
+            groups = taking.due_polls(list(each), places, now, ages=ages, each=each)
             begun += self._start_all("poll", map(self._polling, groups))
         if self.pool.idle and looks.some_answer_is_to_be_found(now):
             tickets = taking.due_finds(self._my_slugs(), self.pool.idle, now)
@@ -279,7 +283,7 @@ class Drive:
         return [slug for slug in Provider.objects.values_list("slug", flat=True) if self._is_mine(slug)]
 
     def _polling(self, tickets: list[Ticket]) -> Callable[[], list[calls.Answer]]:
-        return lambda: asking.poll(tickets, self.stopping)
+        return self.poll_places.counted(tickets[0].slug, lambda: asking.poll(tickets, self.stopping))
 
     def _finding(self, ticket: Ticket) -> Callable[[], calls.Answer]:
         if reconcile.is_keyed(ticket):

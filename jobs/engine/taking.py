@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +25,7 @@ from .rows import in_state, light, offers, vendors
 
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
-POLL_HANDED_OUT_S = 30.0
+POLL_HANDED_OUT_S = 70.0  # longer than a call takes, of a vendor that hangs: 60 s, and 5 s to connect
 READ_OF_STEP = (
     "id",
     "fence",
@@ -39,6 +41,7 @@ READ_OF_STEP = (
 )
 READ_OF_ATTEMPT = ("id", "step_id", "tag", "external_id", "sent_at", "on_wire_at")
 MOST_POLLED = 300  # jobs a round
+CALLS_TO_END = 3  # a look, the cancel, and a look at what came of it
 RIDE_S = 5.0  # at most so much before its moment a job is asked along with others
 
 
@@ -79,8 +82,11 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
 
 
 @forgettably
-def due_polls(slugs: list[str], most: int, now: datetime, *, ages: bool = True) -> list[list[Ticket]]:
+def due_polls(
+    slugs: list[str], most: int, now: datetime, *, ages: bool = True, each: Mapping[str, int] | None = None
+) -> list[list[Ticket]]:
     """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them.
+    `each`: so many calls of a provider, where that is fewer.
 
     Without `ages` none is too old: the clock jumped lately. Nor is one that was to be asked before it was: nobody may
     have come by since then, and it may have ended long ago.
@@ -88,18 +94,22 @@ def due_polls(slugs: list[str], most: int, now: datetime, *, ages: bool = True) 
     steps = {step.pk: step for step in _due_or_riding(slugs, now)}
     by_call: list[list[Ticket]] = []
     filling: dict[str, list[Ticket]] = {}
+    left = Counter(each or dict.fromkeys(slugs, most))
     for ticket in _tickets(list(steps.values()), ages=ages):
         most_listed = registry.get(ticket.slug).can_list
         group = filling.get(ticket.slug)
         if group is not None and not ticket.cancel and len(group) < most_listed:
             group.append(ticket)
-        elif steps[ticket.step_id].not_before <= now:
+        elif steps[ticket.step_id].not_before <= now and left[ticket.slug] > 0:
+            left[ticket.slug] -= 1
             by_call.append([ticket])
             if not ticket.cancel and most_listed > 1:
                 filling[ticket.slug] = by_call[-1]
     del by_call[most:]
-    due = [step for group in by_call for ticket in group if (step := steps[ticket.step_id]).not_before <= now]
-    _put_off(due, State.RUNNING, now)
+    is_ended = {ticket.step_id: ticket.cancel for group in by_call for ticket in group}
+    due = [step for step in steps.values() if step.pk in is_ended and step.not_before <= now]
+    _put_off([step for step in due if not is_ended[step.pk]], State.RUNNING, now)
+    _put_off([step for step in due if is_ended[step.pk]], State.RUNNING, now, calls=CALLS_TO_END)
     return by_call
 
 
@@ -118,8 +128,8 @@ def _due(slugs: list[str], state: State, now: datetime) -> models.QuerySet[Step]
     return due.filter(not_before__lte=now).order_by("not_before")
 
 
-def _put_off(steps: list[Step], state: State, now: datetime) -> None:
-    until = now + timedelta(seconds=POLL_HANDED_OUT_S)
+def _put_off(steps: list[Step], state: State, now: datetime, *, calls: int = 1) -> None:
+    until = now + timedelta(seconds=POLL_HANDED_OUT_S * calls)
     _due_at([step.pk for step in steps], state, until)
 
 

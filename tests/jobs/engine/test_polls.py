@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import inspect
+import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,9 +12,12 @@ from jobs.engine import polling, settle, taking
 from jobs.engine.calls import Answer
 from jobs.models import Attempt, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
+from providers.base import CONNECT_TIMEOUT_S
 from providers.models import Lane
 from providers.types import Failed
 from tests.simulator_adapter import SimJobs
+
+from .conftest import LONG_AGO
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
@@ -70,6 +75,62 @@ def test_those_that_are_due_soon_ride_along_and_no_more_than_the_vendor_takes(sc
     Step.objects.update(not_before=now)
     assert [len(group) for group in taking.due_polls(["sim_jobs"], 1, now)] == [4]
     assert Step.objects.filter(not_before__lte=now).count() == 2  # not handed out, so not put off either
+
+
+def test_a_job_is_not_handed_out_again_while_its_poll_may_still_be_out(scene):
+    scene.batch("a", "b", provider=scene.vendor("jobs", latency_s=[1.5, 1.5]))
+    scene.drive_until(all_run)
+    ended = Step.objects.first()
+    Step.objects.filter(pk=ended.pk).update(cancel_asked=True)
+    make_due()
+    now = datetime.now(UTC)
+    assert len(taking.due_polls(["sim_jobs"], 9, now)) == 2
+    longest_s = CONNECT_TIMEOUT_S + inspect.signature(SimJobs.send).parameters["timeout_s"].default
+    put_off = {step.pk: (step.not_before - now).total_seconds() for step in Step.objects.all()}
+    assert put_off.pop(ended.pk) > 3 * longest_s  # a look, the cancel, another look
+    assert min(put_off.values()) > longest_s
+
+
+def test_a_provider_is_asked_in_no_more_calls_than_it_has_places(scene, monkeypatch):
+    monkeypatch.setattr(SimJobs, "can_list", 0)
+    scene.batch(*"abc", provider=scene.vendor("jobs", latency_s=[1.5, 1.5]))
+    scene.batch("d", provider=scene.vendor("hooks", latency_s=[1.5, 1.5]))
+    scene.drive_until(all_run)
+    make_due()
+    now = datetime.now(UTC)
+    groups = taking.due_polls(["sim_jobs", "sim_hooks"], 9, now, each={"sim_jobs": 2, "sim_hooks": 2})
+    assert sorted(ticket.slug for [ticket] in groups) == ["sim_hooks", "sim_jobs", "sim_jobs"]
+    assert Step.objects.filter(not_before__lte=now).count() == 1  # not handed out, so not put off either
+
+
+def test_a_vendor_that_hangs_keeps_no_other_from_being_asked(scene, monkeypatch):
+    hung, may_answer = [], threading.Event()
+    poll = SimJobs.poll
+
+    def hang(self, external_id):
+        if self.slug == "sim_jobs":
+            hung.append(external_id)
+            may_answer.wait(20)
+        return poll(self, external_id)
+
+    monkeypatch.setattr(SimJobs, "can_list", 0)
+    scene.batch(*"abcdefghijkl", provider=scene.vendor("jobs", latency_s=[0.1, 0.2]))
+    scene.drive_until(all_run)
+    other = scene.batch("m", provider=scene.vendor("hooks", latency_s=[0.1, 0.2]))
+    monkeypatch.setattr(SimJobs, "poll", hang)
+    scene.drives[0].pool.size = 8
+
+    def others_done():
+        """Whoever hangs is the longest overdue."""
+        jobs = Step.objects.filter(state=State.RUNNING, provider__slug="sim_jobs")
+        jobs.filter(not_before__lt=datetime.now(UTC) + timedelta(seconds=50)).update(not_before=LONG_AGO)
+        return not other.steps.exclude(state=State.DONE).exists()
+
+    scene.drive_until(others_done)
+    assert len(hung) == 2
+    may_answer.set()
+    scene.drive_until(all_done)
+    scene.check()
 
 
 def test_one_that_is_missing_in_the_list_is_asked_by_itself(scene, monkeypatch):
