@@ -32,7 +32,8 @@ from .bulk_claim import plain_lane
 from .bulk_take import Act, JobState, update
 from .calls import Answer
 from .failpoints import failpoint
-from .refusals import RATE_LIMIT_PAUSE_S
+from .polling import MOST_POLL_PAUSE_S
+from .refusals import MOST_PAUSE_S, RATE_LIMIT_PAUSE_S
 
 log = logging.getLogger(__name__)
 AT_ONCE = 200  # lines in one transaction
@@ -89,7 +90,7 @@ def _in(now: datetime, seconds: float) -> datetime:
 
 
 def _pause_of(error: Any) -> float:
-    return getattr(error, "retry_after_s", None) or RATE_LIMIT_PAUSE_S
+    return min(getattr(error, "retry_after_s", None) or RATE_LIMIT_PAUSE_S, MOST_PAUSE_S)
 
 
 # -- on the way there --------------------------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ def _pause_for(job: BulkJob, error: Any) -> None:
 def _polled(job: BulkJob, told: Told, now: datetime) -> None:
     bulk = told.bulk
     if bulk is None:
-        _ask_again(job, told, now, _pause_of(told.error))
+        _ask_again(job, told, now, min(_pause_of(told.error), MOST_POLL_PAUSE_S))
     elif bulk.state is BulkState.FAILED:
         _failed(job, bulk, now)
     elif bulk.state is BulkState.OVER:

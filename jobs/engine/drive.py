@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -172,6 +173,7 @@ class Drive:
         """True when something was begun or booked."""
         begun = self._begin() if claiming else 0
         found = self._wait(busy=bool(begun))
+        self.poll_places.hear(chain.from_iterable(found.get("poll", ())), monotonic())
         self.booking.book(found)
         self.house.keep()
         if begun or found:
@@ -263,7 +265,7 @@ class Drive:
         places = self.poll_places.left(self.pool)
         if places > 0 and looks.some_poll_is_due(now):
             ages = self.steady.tells_ages(now, monotonic())
-            each = self.poll_places.of_each(self._my_slugs(), self.pool)
+            each = self.poll_places.of_each(self._my_slugs(), self.pool, monotonic())
             groups = taking.due_polls(list(each), places, now, ages=ages, each=each)
             begun += self._start_all("poll", map(self._polling, groups))
         if self.pool.idle and looks.some_answer_is_to_be_found(now):

@@ -114,10 +114,8 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
     if ticket.too_old:
         give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return
-    pause_s = getattr(error, "retry_after_s", None) or 5.0
-    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(
-        not_before=batch.now + timedelta(seconds=pause_s)
-    )
+    until = polling.after_failure(attempt, error, batch.now)
+    Step.objects.filter(pk=step.pk, fence=step.fence, state=State.RUNNING).update(not_before=until)
 
 
 def _was_deleted(ticket: Ticket, error: Any) -> bool:

@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobs.models import Attempt
 from providers import registry
@@ -33,6 +33,8 @@ HOOK_S = 60.0  # to wait for the first webhook of all
 HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
 HOOK_MARGIN = 1.25  # times the slowest: only then nobody waits for a webhook any longer
 ROUNDED_S = 0.001  # more than moments lose in sums and in the database
+PAUSE_S = 5.0  # after a poll that failed, where the vendor says nothing
+MOST_POLL_PAUSE_S = 60.0  # whatever it says: the job may be over any moment, and what it made may expire
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
 
 
@@ -153,6 +155,17 @@ def _usual(attempt: Attempt) -> list[float]:
     """What the adapter says, evenly, as if that had been seen."""
     usual = _adapter(attempt).usual_s.get(Capability(attempt.capability))
     return [usual[0] + (usual[1] - usual[0]) * share for share in (0.1, 0.3, 0.5, 0.7, 0.9)] if usual else []
+
+
+def pause_s(error: Any) -> float:
+    """After a poll that failed like that."""
+    return min(getattr(error, "retry_after_s", None) or PAUSE_S, MOST_POLL_PAUSE_S)
+
+
+def after_failure(attempt: Attempt, error: Any, now: datetime) -> datetime:
+    """When to ask again; a job that becomes too old meanwhile is asked then."""
+    until, end = now + timedelta(seconds=pause_s(error)), _started(attempt) + max_age(attempt)
+    return end if now < end < until else until
 
 
 def is_too_old(attempt: Attempt, now: datetime) -> bool:

@@ -12,7 +12,7 @@ from jobs.engine import asking, settle, taking, worker
 from jobs.models import Attempt, LedgerEntry, Step
 from jobs.states import Reason, State
 from providers import registry
-from providers.exceptions import Rejected, Unknown
+from providers.exceptions import RateLimited, Rejected, Unknown
 from providers.types import Failed, Finished, Output, Running
 
 from .listed_vendor import PRICE, Listed, answered, claimed, of_listed
@@ -201,3 +201,22 @@ def test_what_a_person_cancelled_is_ended_also_then(vendor):
     Step.objects.update(cancel_asked=True)
     look_without_haste(NOW + HOURS, ages=False)
     assert step().state == State.CANCELLED
+
+
+# -- pauses ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("told_s", "waits_s"), [(7.0, 7.0), (86_400.0, 60.0), (1e300, 60.0), (None, 5.0), (0.0, 5.0)])
+def test_a_poll_that_is_refused_is_asked_again_within_a_minute_whatever_the_vendor_says(vendor, told_s, waits_s):
+    vendor.said = [RateLimited("Slow down.", retry_after_s=told_s)]
+    look(NOW + A_MINUTE)
+    assert step().not_before == NOW + A_MINUTE + timedelta(seconds=waits_s)
+
+
+def test_no_pause_lasts_beyond_the_moment_at_which_a_job_is_too_old(vendor):
+    vendor.said = [RateLimited("Slow down.", retry_after_s=50)]
+    end = NOW + timedelta(seconds=vendor.max_age_s)
+    look(end - timedelta(seconds=20))
+    assert step().not_before == end
+    look_without_haste(end)
+    assert step().not_before == end + timedelta(seconds=50)

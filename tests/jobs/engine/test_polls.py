@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jobs.engine import drive as drive_module
-from jobs.engine import polling, settle, taking
+from jobs.engine import poll_places, polling, settle, taking
 from jobs.engine.calls import Answer
 from jobs.models import Attempt, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
@@ -131,6 +131,25 @@ def test_a_vendor_that_hangs_keeps_no_other_from_being_asked(scene, monkeypatch)
     may_answer.set()
     scene.drive_until(all_done)
     scene.check()
+
+
+def test_after_a_poll_that_was_refused_for_haste_no_other_job_of_the_vendor_is_asked_about(scene, monkeypatch):
+    monkeypatch.setattr(SimJobs, "can_list", 0)
+    monkeypatch.setattr(poll_places, "pause_s", lambda error: 30.0)
+    scene.batch(*"abcd", provider=scene.vendor("jobs", latency_s=[20, 20]))
+    scene.drive_until(all_run)
+    scene.sim.control("jobs", next_get=["429"])
+    before = len(looks(scene))
+    first = Step.objects.first()
+    Step.objects.filter(pk=first.pk).update(not_before=datetime.now(UTC))
+    Step.objects.exclude(pk=first.pk).update(not_before=datetime.now(UTC) + timedelta(seconds=60))
+    scene.drive_until(lambda: len(looks(scene)) > before and not scene.drives[0].pool.busy)
+    make_due()
+    for _ in range(5):
+        scene.drives[0].step_once()
+    assert len(looks(scene)) == before + 1
+    scene.drives[0].poll_places = poll_places.PollPlaces()  # the pause is over
+    scene.drive_until(lambda: len(looks(scene)) == before + 5)
 
 
 def test_one_that_is_missing_in_the_list_is_asked_by_itself(scene, monkeypatch):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from jobs import control
 from jobs.models import Attempt, BulkJob, Step
 from jobs.states import Reason, State
+from providers.exceptions import RateLimited
 from tests.jobs.engine.conftest import PRICE
 from tests.simulator_adapter import SimBulk
 
-from .conftest import HALF, all_done, in_bulk, seller
+from .conftest import HALF, all_done, has, in_bulk, seller
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -89,3 +90,14 @@ def test_a_job_that_never_ends_is_ended_there_and_its_lines_made_again(scene, mo
     scene.drive_until(all_done, within_s=30)
     assert "cancelled" in BulkJob.objects.order_by("pk")[0].word
     scene.check()
+
+
+def test_a_look_that_is_refused_for_haste_is_done_again_within_a_minute_whatever_the_vendor_says(scene, monkeypatch):
+    def refuse(self, external_id):
+        raise RateLimited("Slow down.", retry_after_s=86_400.0)
+
+    monkeypatch.setattr(SimBulk, "bulk_poll", refuse)
+    in_bulk(scene, seller(scene))
+    scene.drive_until(has(message="Slow down."))
+    job = BulkJob.objects.get()
+    assert timedelta(seconds=40) < job.next_at - datetime.now(UTC) <= timedelta(seconds=60)
