@@ -273,8 +273,8 @@ def _age(job: BulkJob, now: datetime) -> float:
 
 
 def free_dead(me: Worker, now: datetime) -> None:
-    """At once where its owner is provably gone. Else after the lease; of one that was being sent, after a quiet period
-    behind that: by then it has been sent or will not be, and the vendor's listing shows it."""
+    """At once where its owner is provably gone. Else after the lease; one that is being sent not while its sender lives
+    here, and after a quiet period: by then it has been sent or will not be, and the vendor's listing shows it."""
     for job in BulkJob.objects.exclude(owner=None).select_related("provider"):
         assert job.owner is not None and job.lease_until is not None
         is_sending = job.state == JobState.SENDING
@@ -282,7 +282,7 @@ def free_dead(me: Worker, now: datetime) -> None:
         lag_s = max(LIST_LAG_S, adapter.list_lag_s if adapter else 0.0)
         quiet = timedelta(seconds=CREATE_S + lag_s) + CLOCK_SKEW if is_sending else recovery.LEASE_GRACE
         is_gone = job.owner != me.pk and recovery.is_dead(job.owner)
-        if not is_gone and now <= job.lease_until + quiet:
+        if not is_gone and (now <= job.lease_until + quiet or (is_sending and recovery.is_at_work(job.owner))):
             continue
         log.warning("bulk job %s of a dead process is taken up again", job.pk)
         changes = {"state": JobState.UNKNOWN} if is_sending else {}

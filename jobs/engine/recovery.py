@@ -1,8 +1,9 @@
 """What dead processes left behind, taken up at once where lock files prove that they are gone.
 
-Of a process elsewhere (or one that lives and is stuck) nothing is known but its lease. Its fetches and checks, and what
-costs nothing, are done again when that is over. What it may yet send is concluded only after a quiet period: by then
-it has sent or will not, its vendor's listing shows it, and no two clocks differ by more.
+Of a process here that lives nothing is taken, whatever the clock on the wall says: it books what it holds, or its
+cluster ends it. Of one elsewhere (or one that should have been ended long ago) nothing is known but its lease. Its
+fetches and checks, and what costs nothing, are done again when that is over. What it may yet send is concluded only
+after a quiet period: by then it has sent or will not, its vendor's listing shows it, and no two clocks differ by more.
 """
 
 from __future__ import annotations
@@ -44,9 +45,10 @@ def recover(me: Worker, now: datetime) -> int:
     late.book_spilled(now)
     owners = set(Step.objects.filter(state__in=OWNED).exclude(owner=None).values_list("owner", flat=True).distinct())
     dead = {owner for owner in owners if owner and owner != me.pk and is_dead(owner)}
+    at_work = {owner for owner in owners - dead if owner and is_at_work(owner)}
     freed = 0
     while True:
-        count = _free(dead, now)
+        count = _free(dead, at_work, now)
         freed += count
         if count:
             failpoint("after_recovery")
@@ -67,9 +69,14 @@ def is_dead(owner: uuid.UUID) -> bool:
     return row.boot_id != worker.boot_id() or worker.is_dead(str(owner))
 
 
+def is_at_work(owner: uuid.UUID) -> bool:
+    """It lives here, and is no older than a drive may become: then its cluster ends it, or it is stuck for good."""
+    return not worker.is_dead(str(owner)) and worker.age_s(str(owner)) < settings.DRIVE_TIMEOUT_S
+
+
 @atomically
-def _free(dead: Iterable[uuid.UUID], now: datetime) -> int:
-    gone = Q(owner__in=list(dead)) | _overdue(now)
+def _free(dead: Iterable[uuid.UUID], at_work: Iterable[uuid.UUID], now: datetime) -> int:
+    gone = Q(owner__in=list(dead)) | (_overdue(now) & ~Q(owner__in=list(at_work)))
     steps = list(
         Step.objects.select_for_update(of=("self",))
         .select_related("batch")

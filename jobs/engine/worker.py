@@ -12,6 +12,7 @@ import platform
 import socket
 import time
 import uuid
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -119,6 +120,15 @@ def is_dead(name: str) -> bool:
         return True
 
 
+def age_s(name: str) -> float:
+    """How long ago it enlisted, by the clock that nobody sets and that stands still while the machine sleeps; infinite
+    where its lock file does not say so."""
+    try:
+        return time.monotonic() - float(lock_path(name).read_text())
+    except (OSError, ValueError):
+        return float("inf")
+
+
 def enlist(role: str, now: datetime) -> Worker:
     """A new Worker row for this process, with its lock held."""
     supervisor = os.environ.get(CLUSTER_VARIABLE, "")
@@ -134,5 +144,7 @@ def enlist(role: str, now: datetime) -> Worker:
     )
     if not hold(str(worker.uuid)):
         raise RuntimeError("A lock with a fresh name is taken.")  # a uuid4 collided, or the disk cannot lock
+    with suppress(OSError):  # a full disk
+        os.write(_held[os.getpid(), str(worker.uuid)].fileno(), str(time.monotonic()).encode())
     worker.save(force_insert=True)
     return worker

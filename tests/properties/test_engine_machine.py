@@ -291,6 +291,7 @@ def world(db, monkeypatch, tmp_path, settings):
     for folder in (settings.MEDIA_ROOT, settings.LOCK_ROOT, settings.WORK_ROOT):
         folder.mkdir()
     settings.MIN_FREE_BYTES = 0
+    settings.DRIVE_TIMEOUT_S = 0  # who stands still is stuck, and what it brings afterwards comes late
     clock = Clock()
     Engine.clock, Engine.vendors = clock, MemoryVendors(clock.now)
     monkeypatch.setattr(engine_clock, "now_utc", clock.now)

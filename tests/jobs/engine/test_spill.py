@@ -348,13 +348,41 @@ def test_what_costs_nothing_is_taken_up_as_soon_as_the_lease_is_over(vendor, sta
     assert Step.objects.get().owner is None
 
 
-def test_a_process_here_that_lives_and_is_stuck_is_given_the_quiet_period_too(vendor):
+@pytest.mark.parametrize("state", [State.CLAIMED, State.FETCHING, State.CHECKING])
+def test_nothing_is_taken_from_a_process_here_that_lives_however_far_the_clock_leaps(vendor, state):
+    of_listed()
+    living = worker.enlist("generation", NOW)
+    claimed(NOW, by=living)
+    Step.objects.update(state=state)
+    assert recovered_at(86_400) == state
+    assert recovery.recover(living, NOW + timedelta(days=1)) == 0
+    assert (Step.objects.get().owner, Step.objects.get().crash_count) == (living.pk, 1)
+    worker.release(str(living.pk))
+    recovered_at(-50)  # its lock proves its death: at once
+    assert Step.objects.get().owner is None
+
+
+def test_one_that_is_older_than_any_drive_becomes_is_stuck_and_is_given_the_quiet_period(vendor, settings):
     of_listed()
     stuck = worker.enlist("generation", NOW)
     claimed(NOW, by=stuck)
-    assert recovered_at(60) == State.CLAIMED
-    worker.release(str(stuck.pk))
-    assert recovered_at(-50) == State.UNKNOWN  # its lock proves its death: at once
+    settings.DRIVE_TIMEOUT_S = 0
+    quiet_s = recovery.quiet_period("listed", "script").total_seconds()
+    assert recovered_at(quiet_s - 1) == State.CLAIMED
+    assert recovered_at(quiet_s + 1) == State.UNKNOWN
+    worker.let_go(str(stuck.pk))
+
+
+def test_one_whose_age_stands_nowhere_is_judged_by_its_lease(vendor):
+    """There was no room on the disk to write it down."""
+    of_listed()
+    living = worker.enlist("generation", NOW)
+    claimed(NOW, by=living)
+    assert 0 <= worker.age_s(str(living.pk)) < 60
+    worker.lock_path(str(living.pk)).write_text("")
+    assert worker.age_s(str(living.pk)) == worker.age_s("nobody") == float("inf")
+    assert recovered_at(3600) == State.UNKNOWN
+    worker.let_go(str(living.pk))
 
 
 def test_a_machine_that_was_started_anew_has_none_of_its_old_processes(vendor):

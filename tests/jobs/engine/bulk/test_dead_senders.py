@@ -55,6 +55,18 @@ def test_of_one_elsewhere_it_is_concluded_only_after_a_quiet_period(scene, monke
     workers.let_go(str(me.pk))
 
 
+def test_of_one_that_lives_here_nothing_is_concluded_however_far_the_clock_leaps(scene, monkeypatch):
+    monkeypatch.setattr(bulk_claim, "FILL_S", 60)
+    in_bulk(scene, seller(scene))
+    scene.drive_until(has(lines=3))
+    taken_by_somebody_dead(BulkJob.State.SENDING, sent_at=datetime.now(UTC))
+    me = workers.enlist("generation", datetime.now(UTC))
+    BulkJob.objects.update(owner=me.pk)
+    bulk_take.free_dead(me, datetime.now(UTC) + timedelta(days=1))
+    assert BulkJob.objects.get().owner == me.pk
+    workers.let_go(str(me.pk))
+
+
 def test_an_answer_that_comes_after_its_sender_was_given_up_is_taken_while_it_is_looked_for(scene, monkeypatch):
     in_bulk(scene, seller(scene, **SLOW))
     scene.drive_until(has(state=BulkJob.State.RUNNING))
