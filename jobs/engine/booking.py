@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from . import bulk_settle, checking, fetching, reconcile, settle, sweep
+from . import bulk_settle, checking, fetching, late, reconcile, settle, sweep
 from .failpoints import failpoint
 from .spill import Spill
 from .waits import Waits
@@ -41,7 +41,7 @@ class Booking:
         found.pop("wire", None)
         ended = [*found.get("call", ()), *(answer for answer in found.get("poll", ()) if not answer.running)]
         for kind, book in (
-            ("call", settle.settle_calls),
+            ("call", _settle_calls),
             ("lines", bulk_settle.settle_lines),
             ("bulk", bulk_settle.settle),
             ("poll", settle.settle_polls),
@@ -70,6 +70,11 @@ class Booking:
         """Answers to paid calls that are not booked, on the disk: to be found by recovery if this process is killed."""
         if self.spill and self.spill.keep():
             failpoint("after_spill")
+
+
+def _settle_calls(answers: list[Any], now: datetime) -> None:
+    """Also those of calls that were taken for lost meanwhile."""
+    late.settle_all_late(settle.settle_calls(answers, now), now)
 
 
 def _book_each(book: Callable[[list[Any], datetime], None], results: list[Any], now: datetime) -> None:

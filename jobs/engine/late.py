@@ -1,4 +1,5 @@
-"""What turns up after something was concluded without it: answers kept on a disk, jobs in a vendor's listing.
+"""What turns up after something was concluded without it: answers of calls that were taken for lost, answers kept on a
+disk, jobs in a vendor's listing.
 
 An attempt that is still open takes it as it would have taken it then. Otherwise the job is used by nobody: its money is
 booked all the same, once, and people are told.
@@ -7,8 +8,10 @@ booked all the same, once, and people are told.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeGuard
 
 from django.db import IntegrityError, transaction
 
@@ -18,12 +21,12 @@ from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers.exceptions import CallError, NotSent, Rejected, Unknown
 from providers.models import Provider
-from providers.types import RemoteJob
+from providers.types import Recovery, RemoteJob
 
 from . import books, reconcile, spill
 from .calls import Answer
 from .failpoints import failpoint
-from .failures import reason_of
+from .failures import reason_of, recovery_of
 from .requests import Ticket, request_of
 from .rows import move, update_each
 from .settle import settle_calls, settle_polls
@@ -48,15 +51,22 @@ def book_spilled(now: datetime) -> int:
     return count
 
 
+def settle_all_late(answers: Sequence[Answer], now: datetime) -> None:
+    for answer in answers:
+        settle_late(answer, now)
+
+
 def settle_late(answer: Answer, now: datetime) -> None:
     """An answer to a submit, perhaps long after it came. It does nothing where its attempt has one already."""
-    attempt = Attempt.objects.select_related("step__offer").filter(pk=answer.ticket.attempt_id).first()
+    attempts = Attempt.objects.select_related("step__offer", "provider")
+    attempt = attempts.filter(pk=answer.ticket.attempt_id).first()
     if attempt is None or attempt.outcome in TAKEN:
         return
     answer = replace(answer, ticket=replace(answer.ticket, request=request_of(attempt.step, tag=attempt.tag)))
     if attempt.outcome == Outcome.NONE:
         settle_calls([answer], now)
-    _conclude(answer, now)
+    if recovery_of(attempt) is not Recovery.FREE:  # what costs nothing was begun anew
+        _conclude(answer, now)
 
 
 @atomically
@@ -74,6 +84,19 @@ def _conclude(answer: Answer, now: datetime, *, units: dict[str, int] | None = N
         done = units or (answer.failed.units if answer.failed else answer.units)
         micro = books.billed(attempt, dict(done)) if done else attempt.reserved_micro
         book_unused(attempt, answer.accepted_id or f"attempt {attempt.tag}", micro, now)
+    elif attempt.outcome == Outcome.UNKNOWN and answer.failed:
+        reconcile.free(step, attempt, Outcome.REJECTED, answer.failed.reason, now)
+    elif attempt.outcome == Outcome.UNKNOWN and _says_no(answer.error):
+        reconcile.free(step, attempt, _outcome_of(answer.error), answer.error.message, now)
+
+
+def _says_no(error: Exception | None) -> TypeGuard[CallError]:
+    """Nothing was made, and nothing is billed."""
+    return isinstance(error, CallError) and not isinstance(error, Unknown)
+
+
+def _outcome_of(error: CallError) -> Attempt.Outcome:
+    return Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.REJECTED
 
 
 def _waits_for(step: Step, attempt: Attempt) -> bool:
@@ -86,14 +109,13 @@ def _answer(step: Step, attempt: Attempt, answer: Answer, now: datetime) -> None
         reconcile.adopt(step, attempt, answer.accepted_id, now)
         if answer.failed or answer.files or answer.links or answer.units:
             settle_polls([answer], now)
-    elif isinstance(answer.error, CallError) and not isinstance(answer.error, Unknown):
+    elif _says_no(answer.error):
         _was_not_made(step, attempt, answer.error, now)
     advance([step.video_id], now)
 
 
 def _was_not_made(step: Step, attempt: Attempt, error: CallError, now: datetime) -> None:
-    outcome = Outcome.NOT_SENT if isinstance(error, NotSent) else Outcome.REJECTED
-    reconcile.free(step, attempt, outcome, error.message, now)
+    reconcile.free(step, attempt, _outcome_of(error), error.message, now)
     if not isinstance(error, Rejected):
         move([step], frm=State(step.state), to=State.READY, reason="", message="", not_before=now)
         return

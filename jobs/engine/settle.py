@@ -49,16 +49,18 @@ READ_OF_ATTEMPT = (
 READ_TO_ASK = ("id", "provider_id", "lane_id", "capability", "sent_at", "on_wire_at")
 
 
-def settle_calls(answers: Sequence[Answer], now: datetime) -> None:
-    """Answers to submits. What is not ours any more (cancelled, recovered) is left alone."""
-    _settle_calls(answers, now)
+def settle_calls(answers: Sequence[Answer], now: datetime) -> list[Answer]:
+    """Answers to submits. What is not ours any more (recovered) is left alone and returned."""
+    others = _settle_calls(answers, now)
     hooks.make_due_what_was_named(answers, now)  # after the commit: a webhook that comes later finds the running job
+    return others
 
 
 @atomically
-def _settle_calls(answers: Sequence[Answer], now: datetime) -> None:
+def _settle_calls(answers: Sequence[Answer], now: datetime) -> list[Answer]:
     ours = still_ours({a.ticket.step_id: a.ticket.fence for a in answers}, State.CLAIMED)
     _settle([a for a in answers if a.ticket.step_id in ours], ours, now)
+    return [a for a in answers if a.ticket.step_id not in ours]
 
 
 def settle_polls(answers: Sequence[Answer], now: datetime) -> None:

@@ -71,7 +71,7 @@ def test_what_came_back_while_the_database_was_away_is_booked_when_it_is_back(mo
     def away_three_times(answers, now):
         for error in outages:
             raise error
-        book(answers, now)
+        return book(answers, now)
 
     monkeypatch.setattr(settle, "settle_calls", away_three_times)
     successors = []
