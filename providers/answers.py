@@ -28,10 +28,12 @@ class Said:
         return self._at(path) is not _MISSING
 
     def text(self, *path: Step, default: str = _NOTHING) -> str:
-        """Not empty, unless the default is. A number is taken for its digits, as some vendors mix them up."""
+        """Not empty, unless the default is. A number is taken for its digits, as some vendors mix them up. A NUL is
+        left out: PostgreSQL keeps none."""
         value = self._found(path, default)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return str(value)
+        value = value.replace("\0", "") if isinstance(value, str) else value
         if not isinstance(value, str) or (not value and default is _NOTHING):
             raise self._unusable(path, "a text")
         return value

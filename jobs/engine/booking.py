@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from itertools import chain
 from typing import Any
-
-from django.db import InterfaceError, OperationalError
 
 from . import bulk_settle, checking, fetching, late, reconcile, settle, sweep
 from .failpoints import failpoint
 from .spill import Spill
 from .waits import Waits
 
-log = logging.getLogger(__name__)
-
-AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
+AWAY = settle.AWAY
 
 
 class Booking:
@@ -51,7 +46,7 @@ class Booking:
         ):
             if found.get(kind):
                 failpoint("before_settle")
-                _book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
+                settle.book_each(book, found[kind], now)  # booked twice, the second time nothing is ours any more
                 if kind == "call" and self.spill:
                     self.spill.booked(found[kind])
                 del found[kind]
@@ -75,18 +70,3 @@ class Booking:
 def _settle_calls(answers: list[Any], now: datetime) -> None:
     """Also those of calls that were taken for lost meanwhile."""
     late.settle_all_late(settle.settle_calls(answers, now), now)
-
-
-def _book_each(book: Callable[[list[Any], datetime], None], results: list[Any], now: datetime) -> None:
-    """All together; where one of them cannot be booked, each by itself, and that one is set aside."""
-    try:
-        book(results, now)
-    except AWAY:
-        raise  # the database: nothing is the results' fault
-    except Exception as error:
-        if len(results) > 1:
-            for result in results:
-                _book_each(book, [result], now)
-            return
-        log.exception("step %s: what came back cannot be booked", results[0].ticket.step_id)
-        settle.set_aside(results[0].ticket, f"What came back cannot be booked: {error}", now)

@@ -29,7 +29,7 @@ from .failpoints import failpoint
 from .failures import reason_of, recovery_of
 from .requests import Ticket, request_of
 from .rows import move, update_each
-from .settle import settle_calls, settle_polls
+from .settle import book_each, settle_calls, settle_polls
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
@@ -40,12 +40,14 @@ def book_spilled(now: datetime) -> int:
     """Answers that dead workers of this machine could not book any more. Booked twice, they change nothing."""
     count = 0
     for path in spill.of_the_dead():
-        answers = spill.read(path)
+        answers, bad = spill.read(path), []
         for answer in answers:
-            settle_late(answer, now)
+            bad += book_each(settle_all_late, [answer], now)
             failpoint("mid_spilled")
+        if bad:
+            log.error("%s answers cannot be booked; they are kept in %s", len(bad), spill.put_by(path))
         path.unlink(missing_ok=True)
-        count += len(answers)
+        count += len(answers) - len(bad)
     if count:
         log.warning("%s answers are booked that were kept while the database was away", count)
     return count

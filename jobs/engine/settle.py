@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from django.db import InterfaceError, OperationalError
 
 from jobs.models import Attempt, Step
 from jobs.prepared import change, question
@@ -22,8 +25,9 @@ from .settlement import Settlement
 if TYPE_CHECKING:
     from .checking import CheckTicket
 
+log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
-
+AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
 STAGES = frozenset(Stage.values)  # that make something
 READ_OF_ATTEMPT = (
     "id",
@@ -207,6 +211,27 @@ def _settle_result(batch: Settlement, step: Step, attempt: Attempt, answer: Answ
         failures.count_failure(batch, step, f"{attempt.provider} says that it is finished, but gave no file.")
     else:
         batch.go(step, State.DONE, finished_at=batch.now)
+
+
+def book_each(book: Callable[[list[Any], datetime], None], results: list[Any], now: datetime) -> list[Any]:
+    """All together; where one of them cannot be booked, each by itself. Returns those that are set aside."""
+    try:
+        book(results, now)
+    except AWAY:
+        raise  # the database: nothing is the results' fault
+    except Exception as error:
+        if len(results) > 1:
+            return [bad for result in results for bad in book_each(book, [result], now)]
+        ticket = results[0].ticket
+        log.exception("step %s: what came back cannot be booked", ticket.step_id)
+        try:
+            set_aside(ticket, f"What came back cannot be booked: {error}", now)
+        except AWAY:
+            raise
+        except Exception:  # it stays where it is: taken up when this process has ended, or polled again
+            log.exception("step %s: it cannot be set aside either", ticket.step_id)
+        return results
+    return []
 
 
 @atomically

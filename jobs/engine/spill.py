@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -152,6 +153,14 @@ def read(path: Path) -> list[Answer]:
         except (ValueError, KeyError, TypeError) as error:
             log.error("%s: a line cannot be read: %s", path, error)
     return answers
+
+
+def put_by(path: Path) -> Path:
+    """Under a name that no recovery reads: somebody has to look."""
+    kept = path.with_suffix(".bad")
+    with suppress(FileNotFoundError):  # another recovery was faster
+        path.replace(kept)
+    return kept
 
 
 def _told(answer: Answer) -> dict[str, Any]:

@@ -9,13 +9,13 @@ import pytest
 from django.db import OperationalError
 
 from jobs.control import Cancel, cancel
-from jobs.engine import assets, booking, calls, housekeeping, settle, worker
+from jobs.engine import assets, calls, housekeeping, settle, worker
 from jobs.engine.claim import claim
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Batch, Notice, Step, Video, Worker
 from jobs.states import Reason, State
 from providers import registry
-from providers.exceptions import CallError
+from providers.exceptions import CallError, NotSent
 from providers.models import Provider
 from providers.types import Capability, Request
 from tests.simulator_adapter import SimInstant
@@ -103,7 +103,30 @@ def test_a_database_that_is_away_blames_no_result(monkeypatch):
         raise OperationalError("gone")
 
     with pytest.raises(OperationalError):
-        booking._book_each(away, ["anything"], datetime.now(UTC))
+        settle.book_each(away, ["anything"], datetime.now(UTC))
+
+
+def test_a_result_that_cannot_even_be_set_aside_keeps_no_other_from_being_booked(scene, monkeypatch):
+    scene.batch("a", "b", provider=scene.vendor("instant"))
+    me, now = worker.enlist("generation", datetime.now(UTC)), datetime.now(UTC)
+    bad, good = [
+        calls.Answer(ticket=ticket, ended_at=now, error=NotSent("Not there."))
+        for ticket in claim("sim_instant", me, 2, lambda: now).tickets
+    ]
+
+    def break_off(*args):
+        raise ValueError("what a mess")
+
+    def book(answers, now):
+        if bad in answers:
+            break_off()
+        settle.settle_calls(answers, now)
+
+    monkeypatch.setattr(settle, "set_aside", break_off)
+    assert settle.book_each(book, [bad, good], now) == [bad]
+    assert Step.objects.get(pk=bad.ticket.step_id).state == State.CLAIMED
+    assert Step.objects.get(pk=good.ticket.step_id).state == State.READY
+    worker.let_go(str(me.pk))
 
 
 def test_a_full_disk_lets_nothing_new_begin_and_says_so_once(scene, monkeypatch):

@@ -39,7 +39,7 @@ def vendor(request):
     registry.register(request.param)
     yield request.param
     registry._extra.pop("listed", None)
-    for path in spill.folder().glob("*.jsonl"):
+    for path in spill.folder().glob("*"):
         path.unlink()
 
 
@@ -215,6 +215,23 @@ def test_what_is_booked_already_changes_nothing_a_second_time(vendor):
     assert Step.objects.get().state == State.RUNNING
     assert LedgerEntry.objects.count() == 1
     assert not Notice.objects.exists()
+
+
+def test_an_answer_that_cannot_be_booked_harms_only_its_own_step(vendor):
+    of_listed("Bread", "Bees", "Boats")
+    first, second, third = claimed(NOW)
+    told = [(first, "job-1"), (second, "job-1"), (third, "job-3")]  # two jobs of one name
+    file = kept_by_a_dead_one(*(answered(ticket, NOW, accepted_id=name) for ticket, name in told))
+    me = worker.enlist("generation", NOW)
+    for _ in range(2):
+        recovery.recover(me, NOW)
+    worker.let_go(str(me.pk))
+    steps = Step.objects.in_bulk()
+    assert [steps[ticket.step_id].state for ticket, _ in told] == [State.RUNNING, State.ATTENTION, State.RUNNING]
+    assert steps[second.step_id].reason == Reason.DECISION
+    assert (file.path.exists(), file.path.with_suffix(".bad").exists()) == (False, True)
+    assert [a.ticket for a in spill.read(file.path.with_suffix(".bad"))][1].attempt_id == second.attempt_id
+    assert_invariants(files=False, now=NOW)
 
 
 # -- something was concluded meanwhile ---------------------------------------------------------------------------------
