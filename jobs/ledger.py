@@ -155,6 +155,11 @@ def put_at_risk(attempt: Charged, batch: Batch) -> Move:
     return Move(kind=Kind.AT_RISK, attempt=attempt, batch=batch, reserved_micro=-micro, at_risk_micro=micro)
 
 
+def put_at_risk_again(attempt: Charged, batch: Batch) -> Move:
+    """Of a lost answer that was found: that it came to be at risk stands in the ledger once."""
+    return put_at_risk(attempt, batch)._replace(kind=Kind.RESOLVE, note="at risk again")
+
+
 def settled(attempt: Charged, batch: Batch, micro: int, *, was_at_risk: bool = False) -> list[Move]:
     """The bill is known. What is above the maximum price is booked as overrun, never hidden."""
     within = min(micro, attempt.reserved_micro)

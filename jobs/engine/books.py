@@ -12,6 +12,7 @@ from jobs.ledger import Kind as Kind
 from jobs.ledger import Move as Move
 from jobs.ledger import lock_budgets as lock_budgets
 from jobs.ledger import put_at_risk as put_at_risk
+from jobs.ledger import put_at_risk_again as put_at_risk_again
 from jobs.ledger import released as released
 from jobs.ledger import reserved as reserved
 from jobs.ledger import settled as settled

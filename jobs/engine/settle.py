@@ -242,9 +242,11 @@ def set_aside(ticket: Ticket | CheckTicket, why: str, now: datetime) -> None:
         return
     batch = Settlement(now)
     attempts = Attempt.objects.select_related("provider", "lane").filter(step=step, ended_at=None)
-    for attempt in attempts.exclude(outcome=Outcome.UNKNOWN):
+    for attempt in attempts:
+        if attempt.outcome != Outcome.UNKNOWN:  # else it is at risk already
+            put = books.put_at_risk_again if attempt.outcome == Outcome.ADOPTED else books.put_at_risk
+            batch.moves.append(put(attempt, step.batch))
         batch.attempt(attempt, outcome=Outcome.UNKNOWN, message=why[:500], ended_at=now)
-        batch.moves.append(books.put_at_risk(attempt, step.batch))
     lost = bool(attempts)
     batch.go(step, State.ATTENTION, reason=Reason.DECISION if lost else Reason.FAILED, message=why[:500])
     batch.write()

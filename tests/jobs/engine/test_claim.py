@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 
 from jobs import control
 from jobs.engine import settle, worker
@@ -255,6 +256,21 @@ def test_a_late_answer_of_an_old_owner_changes_nothing(me, vendor):
     settle.set_aside(ticket, "late", NOW)
     after = list(Step.objects.values()), list(Attempt.objects.order_by("pk").values()), LedgerEntry.objects.count()
     assert before == after
+
+
+def test_a_job_that_was_found_again_and_cannot_be_booked_is_at_risk_once_more(me):
+    a_vendor("sim_jobs")
+    batch_of(1)
+    [ticket] = claimed(me, slug="sim_jobs").tickets
+    Budget.objects.create(scope="site", cap_micro=10**9, reserved_micro=Attempt.objects.get().reserved_micro)
+    settle.set_aside(ticket, "cannot be booked", NOW)
+    control.it_happened(Step.objects.get(), User.objects.create_user("somebody"), NOW, external_id="job-1")
+    assert Step.objects.get().state == State.RUNNING
+    settle.set_aside(ticket, "cannot be booked", NOW)
+    step, attempt, budget = Step.objects.get(), Attempt.objects.get(), Budget.objects.get()
+    assert (step.state, step.reason, attempt.outcome) == (State.ATTENTION, Reason.DECISION, "unknown")
+    assert (budget.reserved_micro, budget.at_risk_micro) == (0, attempt.reserved_micro)
+    assert_invariants()
 
 
 def test_an_answer_for_a_cancelled_video_is_not_tried_again(me, vendor):
