@@ -100,7 +100,7 @@ def is_broken(in_row: int, failed_at: Sequence[float], ended: int, now: float) -
 
 def break_s(times: int) -> float:
     """For how long, the n-th time in a row."""
-    return min(LONGEST_BREAK_S, FIRST_BREAK_S * 2.0 ** max(0, times - 1))
+    return min(LONGEST_BREAK_S, FIRST_BREAK_S * 2.0 ** min(max(0, times - 1), 10))
 
 
 def clean_s(window_s: float, times: int) -> float:

@@ -97,7 +97,7 @@ def _judge(news: OfLane, now: datetime) -> None:
     news.changes |= {"failures_in_row": min(in_row, 999), "failed_at": recent[-MOST_KEPT:]}
     is_open = lane.broken_until is not None and lane.broken_until > now
     if not is_open and is_broken(in_row, recent, _ended(lane, now), moment):
-        times = lane.broken_times + 1
+        times = min(lane.broken_times + 1, 999)
         news.changes |= {"broken_until": now + timedelta(seconds=break_s(times)), "broken_times": times}
         log.warning("%s: %s failures in a row; nothing is sent for %.0f s", name_of(lane), in_row, break_s(times))
 

@@ -64,7 +64,7 @@ def _times(lane: Lane, window_s: float, now: datetime) -> int:
     if lane.paced_since is None:
         return 1
     is_past = now - lane.paced_since > timedelta(seconds=3 * clean_s(window_s, lane.paced_times))
-    return 1 if is_past else lane.paced_times + 1
+    return 1 if is_past else min(lane.paced_times + 1, 999)
 
 
 def _quota_behind(attempt: Attempt, *, is_counted: bool) -> _Behind | None:

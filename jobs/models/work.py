@@ -144,7 +144,7 @@ class Attempt(models.Model):
         GIVEN_UP = "given_up", "Given up"
 
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="attempts", db_index=False)
-    no = models.PositiveSmallIntegerField()
+    no = models.PositiveBigIntegerField()  # the fence of its claim
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, db_index=False)
     lane = models.ForeignKey(Lane, on_delete=models.PROTECT)
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, null=True, db_index=False)

@@ -273,6 +273,13 @@ def test_a_job_that_was_found_again_and_cannot_be_booked_is_at_risk_once_more(me
     assert_invariants()
 
 
+def test_a_step_that_was_refused_for_hours_is_claimed_all_the_same(me, vendor):
+    batch_of(1)
+    Step.objects.update(fence=32_767)
+    [ticket] = claimed(me).tickets
+    assert Attempt.objects.get().no == ticket.fence == 32_768
+
+
 def test_an_answer_for_a_cancelled_video_is_not_tried_again(me, vendor):
     batch = batch_of(2)
     tickets = claimed(me).tickets

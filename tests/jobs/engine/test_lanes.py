@@ -187,6 +187,13 @@ def test_five_failures_in_a_row_stop_the_lane_and_then_exactly_one_call_is_let_t
     assert len(claimed(me, now=at(22)).tickets) > 1
 
 
+def test_a_vendor_that_stays_away_for_months_is_still_counted(me, vendor):
+    batch_of(10)
+    Lane.objects.update(broken_times=32_767)
+    assert fail(me, 5, 0) == 5
+    assert (lane().broken_until, lane().broken_times) == (at(300), 999)
+
+
 def test_a_success_in_between_begins_the_count_anew(me, vendor):
     batch_of(10)
     fail(me, 4, 0)
