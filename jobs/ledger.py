@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from django.db.models import F
+from django.db.models import F, Sum
 
 from jobs.many_rows import insert_rows
 from jobs.models import Batch, Budget, LedgerEntry
+from jobs.models.work import CLOCK_SKEW
 from jobs.prepared import question
 
 Kind = LedgerEntry.Kind
@@ -77,21 +78,39 @@ class Move(NamedTuple):
 def lock_budgets(now: datetime) -> list[Budget]:
     """All caps, locked in the order of their ids; last in the lock order, and held shortest.
 
-    Where a new day or month has begun since one was last looked at, what is spent counts anew. What is reserved or at
-    risk stays: it is money that can still go.
+    Where a new day or month has begun since one was last looked at, what is spent counts anew; so it does where a clock
+    that was ahead had begun one too early. What is reserved or at risk stays: it is money that can still go.
     """
+    return [budget for budget, _ in _locked(now)]
+
+
+def _locked(now: datetime) -> list[tuple[Budget, bool]]:
+    """(cap, whether what is spent was just added up from the ledger)"""
     budgets: list[Budget] = _all_budgets()
-    for budget in budgets:
-        start = budget.counts_from(now)
-        if start and (budget.period_start is None or budget.period_start < start):
-            budget.period_start, budget.spent_micro = start, 0
-            Budget.objects.filter(pk=budget.pk).update(period_start=start, spent_micro=0)
-    return budgets
+    return [(budget, _begins_anew(budget, now)) for budget in budgets]
 
 
 @question
 def _all_budgets() -> Any:
     return Budget.objects.select_for_update().order_by("pk")
+
+
+def _begins_anew(budget: Budget, now: datetime) -> bool:
+    start, known = budget.counts_from(now), budget.period_start
+    if start is None or start == known:
+        return False
+    if known is not None and start < known <= now + CLOCK_SKEW:  # ours is a little behind the clock that began it
+        return False
+    budget.period_start, budget.spent_micro = start, _spent_since(budget, start)
+    Budget.objects.filter(pk=budget.pk).update(period_start=start, spent_micro=budget.spent_micro)
+    return True
+
+
+def _spent_since(budget: Budget, start: datetime) -> int:
+    entries = LedgerEntry.objects.filter(at__gte=start).order_by()
+    if budget.scope != Budget.Scope.SITE:
+        entries = entries.filter(**{budget.scope: getattr(budget, f"{budget.scope}_id")})
+    return entries.aggregate(spent=Sum("spent_micro", default=0))["spent"]  # type: ignore[no-any-return]
 
 
 def write(moves: Sequence[Move], now: datetime) -> None:
@@ -101,17 +120,19 @@ def write(moves: Sequence[Move], now: datetime) -> None:
     """
     insert_rows(LedgerEntry, ENTRY_FIELDS, [_entry(move, now) for move in moves])
     paid = [move for move in moves if move.reserved_micro or move.at_risk_micro or move.spent_micro]
-    for budget in lock_budgets(now) if paid else ():
+    for budget, is_added_up in _locked(now) if paid else ():
         mine = [move for move in paid if budget.covers(**move.place)]
         if mine:
-            _bring_along(budget, mine, now)
+            _bring_along(budget, mine, now, spent_too=not is_added_up)
 
 
-def _bring_along(budget: Budget, moves: Sequence[Move], now: datetime) -> None:
+def _bring_along(budget: Budget, moves: Sequence[Move], now: datetime, *, spent_too: bool) -> None:
+    """Not `spent_too`: the entries of these moves are in it already."""
     reserved, at_risk, spent = (
         sum(getattr(move, name) for move in moves) for name in ("reserved_micro", "at_risk_micro", "spent_micro")
     )
-    if budget.period_start and now < budget.period_start:  # a clock that is behind: of the period before
+    is_late = budget.period_start is not None and now < budget.period_start  # a clock that is behind: of the day before
+    if is_late or not spent_too:
         spent = 0
     row = Budget.objects.filter(pk=budget.pk)
     if asked := sum(move.reserved_micro for move in moves if move.kind == Kind.RESERVE):

@@ -153,18 +153,19 @@ def money_is_sound() -> Iterator[str]:
 
 
 def _budget_is_sound(budget: Budget, entries: list[LedgerEntry]) -> Iterator[str]:
-    sums, page = dict.fromkeys(SUMS, 0), None
+    sums, page, mine = dict.fromkeys(SUMS, 0), None, []
     for entry in entries:
         if not budget.covers(project_id=entry.project_id, batch_id=entry.batch_id, provider_id=entry.provider_id):
             continue
         if (start := budget.counts_from(entry.at)) != page:  # another day or month: what was spent counts anew
-            page, sums["spent_micro"] = start, 0
+            page, sums["spent_micro"] = start, sum(one.spent_micro for one in mine if one.at >= start)
+        mine.append(entry)
         for name in SUMS:
             sums[name] += getattr(entry, name)
         if entry.kind == LedgerEntry.Kind.RESERVE and entry.reserved_micro and sum(sums.values()) > budget.cap_micro:
             yield f"I11 {budget}: entry {entry.pk} was admitted above the cap"
     if page and page != budget.period_start:
-        sums["spent_micro"] = 0
+        sums["spent_micro"] = sum(one.spent_micro for one in mine if one.at >= budget.period_start)
     for name, micro in sums.items():
         if getattr(budget, name) != micro:
             yield f"I9 {budget}: {name} says {getattr(budget, name)}, the entries {micro}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 from django.conf import settings
 
 from jobs.models import Step
+from jobs.models.work import CLOCK_SKEW as CLOCK_SKEW
 from jobs.pipeline import canonical, length_for, seed_from
 from jobs.routing import CAPABILITY_OF
 from providers.types import InputFile, Request
 
 SHOWN = tuple(one.name for one in fields(Request) if one.name not in ("tag", "inputs", "callback_url"))
-CLOCK_SKEW = timedelta(minutes=5)  # between this machine and another one, at most
 PLANTED_ROUNDS = 2  # a planted flaw stands for the first try and the automatic new one; a person's new try cures it
 
 

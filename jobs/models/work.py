@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -13,6 +14,8 @@ from jobs.states import Reason, Stage, State
 from providers.models import CAPABILITIES, Lane, Offer, Price, Provider
 
 from .content import Batch, Scene, Video
+
+CLOCK_SKEW = timedelta(minutes=5)  # between this machine and another one, at most
 
 
 class Step(models.Model):

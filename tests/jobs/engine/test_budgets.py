@@ -91,6 +91,44 @@ def test_what_was_spent_before_midnight_and_is_booked_by_a_slow_clock_counts_for
     assert budgets.differences() == []
 
 
+@pytest.mark.parametrize(("period", "ahead"), [("day", DAY), ("month", 30 * DAY)])
+def test_a_clock_that_was_ahead_for_a_moment_takes_nothing_from_a_cap_for_good(batch, period, ahead):
+    budget = a_cap(period=period)
+    book(batch, Kind.ADJUST, NOON, spent_micro=600)
+    book(batch, Kind.ADJUST, NOON + ahead, spent_micro=10)
+    assert sums(budget) == (0, 0, 10)
+    book(batch, Kind.ADJUST, NOON, spent_micro=300)
+    assert sums(budget) == (0, 0, 910)
+    assert room(NOON) == 90
+    assert budgets.differences() == []
+
+
+def test_a_claim_after_the_clock_was_put_right_sees_what_the_day_has_spent(batch):
+    a_cap()
+    book(batch, Kind.ADJUST, NOON, spent_micro=600)
+    assert [room(NOON + DAY), room(NOON)] == [1000, 400]
+
+
+def test_what_was_booked_too_far_ahead_counts_on_its_own_day_as_well(batch):
+    budget = a_cap()
+    book(batch, Kind.ADJUST, NOON + DAY, spent_micro=10)
+    assert [room(NOON), room(NOON + DAY)] == [990, 990]
+    assert sums(budget) == (0, 0, 10)
+    assert budgets.differences() == []
+
+
+@pytest.mark.parametrize("scope", ["site", "project", "batch", "provider"])
+def test_a_cap_begun_anew_counts_its_own_entries_alone(batch, scope):
+    other, provider = a_batch("Why bees dance"), Provider.objects.order_by("pk").first()
+    whose = {"project": batch.project, "batch": batch, "provider": provider}
+    budget = a_cap(**({} if scope == "site" else {scope: whose[scope]}))
+    book(batch, Kind.ADJUST, NOON, spent_micro=600)
+    book(other, Kind.ADJUST, NOON, spent_micro=5)
+    spent = 600 if scope in ("batch", "project") else 605
+    assert [room(NOON + DAY), room(NOON)] == [1000, 1000 - spent]
+    assert sums(budget) == (0, 0, spent)
+
+
 @pytest.mark.parametrize("scope", ["site", "project", "batch", "provider"])
 def test_a_cap_that_begins_while_work_is_out_counts_it_and_never_falls_below_zero(batch, scope):
     other = a_batch("Why bees dance")
