@@ -171,6 +171,7 @@ class Drive:
 
     def _round(self, *, claiming: bool) -> bool:
         """True when something was begun or booked."""
+        self.steady.look(self.clock(), monotonic())
         begun = self._begin() if claiming else 0
         found = self._wait(busy=bool(begun))
         self.poll_places.hear(chain.from_iterable(found.get("poll", ())), monotonic())

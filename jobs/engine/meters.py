@@ -188,13 +188,15 @@ def _token_counts(quota: Quota, window: Window, sent: Iterable[Sent], lanes: Ite
     out = [(at, units) for at, units in out if at + window.span_s > now.timestamp()]
     settled = _uses(quota, [one for one in mine if one.ended_at is not None], now)
     known = _reckoning(quota, lanes)
-    return MixedMeter(window, settled, now.timestamp(), planned=_planned(quota, window, mine), out=out, reckoning=known)
+    return MixedMeter(
+        window, settled, now.timestamp(), planned=_planned(quota, window, mine, now), out=out, reckoning=known
+    )
 
 
 def _meter(quota: Quota, window: Window, sent: Iterable[Sent], now: datetime) -> Meter:
     mine = [one for one in sent if quota.matches(one.capability, one.offer_id)]
     kind = Meter if quota.unit == Quota.Unit.REQUESTS else MixedMeter
-    return kind(window, _uses(quota, mine, now), now.timestamp(), planned=_planned(quota, window, mine))
+    return kind(window, _uses(quota, mine, now), now.timestamp(), planned=_planned(quota, window, mine, now))
 
 
 def _uses(quota: Quota, mine: Iterable[Sent], now: datetime) -> list[Use]:
@@ -205,8 +207,10 @@ def _uses(quota: Quota, mine: Iterable[Sent], now: datetime) -> list[Use]:
     return [use for use in used if use[0] <= latest]
 
 
-def _planned(quota: Quota, window: Window, mine: Iterable[Sent]) -> Use | None:
-    last = max(mine, key=lambda one: one.sent_at, default=None) if window.paced else None
+def _planned(quota: Quota, window: Window, mine: Iterable[Sent], now: datetime) -> Use | None:
+    latest = now + timedelta(seconds=AHEAD_OF_US_S)
+    past = [one for one in mine if one.sent_at <= latest] if window.paced else []
+    last = max(past, key=lambda one: one.sent_at, default=None)
     return (last.sent_at.timestamp(), last.units(quota.unit)) if last else None
 
 

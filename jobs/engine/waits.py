@@ -24,8 +24,10 @@ class Waits:
         ] = {}  # lanes at their cap; a place of ours says so at once
 
     def forget_past(self, now: datetime) -> None:
-        self._until = {slug: moment for slug, moment in self._until.items() if moment > now}
-        self._full = {slug: (lanes, moment) for slug, (lanes, moment) in self._full.items() if moment > now}
+        """And what a clock that was ahead has said."""
+        last = now + TRY_AGAIN
+        self._until = {slug: moment for slug, moment in self._until.items() if now < moment <= last}
+        self._full = {slug: (lanes, moment) for slug, (lanes, moment) in self._full.items() if now < moment <= last}
 
     def is_worth_a_try(self, slug: str) -> bool:
         return slug not in self._until

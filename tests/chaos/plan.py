@@ -175,13 +175,14 @@ def _events(chance: Random, storm_s: float) -> list[Event]:
 def _how(chance: Random, what: str) -> dict[str, Any]:
     match what:
         case "stop":
-            return {"for_s": chance.choice((0.2, 0.7, 4.0))}  # shorter than a deadline, longer, longer than a lease
+            return {"for_s": chance.choice((0.2, 1.3, 4.0))}  # shorter than a deadline, longer, longer than a lease
         case "pause":
             return {"for_s": chance.uniform(0.1, 0.5)}
         case "cancel":
             return {"how": chance.choice(("video", "waiting", "all_but_running", "everything"))}
         case "clock":
-            return {"by_s": chance.choice((600.0, 86_400.0, 7200.0, -0.5, 1.5))}
+            by_s = chance.choice((600.0, 86_400.0, 7200.0, -0.5, 1.5))
+            return {"by_s": by_s, "back_after_s": chance.choice((None, 0.5)) if by_s > 0 else None}
         case "database":
             return {"for_s": chance.choice((0.3, 1.2, 2.5))}
         case "disk" | "vendor":

@@ -92,9 +92,13 @@ class Storm:
 
     # -- the machine -----------------------------------------------------------------------------
 
-    def _clock(self, by_s: float) -> None:
+    def _clock(self, by_s: float, back_after_s: float | None = None) -> None:
         self.offset_s += by_s
         weather.set_clock(self.ground.folder, self.offset_s)
+        if by_s < 0:  # a pause that ended in what is to come once more proves nothing
+            self.pauses = [pause for pause in self.pauses if pause[2] <= weather.now()]
+        if back_after_s is not None:
+            self._after(back_after_s, lambda: self._clock(-by_s))
 
     def _disk(self, for_s: float) -> None:
         weather.set_free(self.ground.folder, 0)

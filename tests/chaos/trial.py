@@ -218,7 +218,7 @@ class Trial:
         self.broken += self._what_does_not_hold(self.simulator.books())
         if self._must_go_on(0.0):
             self.broken.append(f"the failpoint {self.plan.must_pass} was not reached")
-        if any(event.what == "clock" and event.how["by_s"] < 0 for event in self.plan.events):
+        if any(event.what == "clock" and _goes_back(**event.how) for event in self.plan.events):
             self.broken = [said for said in self.broken if not said.startswith("I18")]  # an order of times
 
     def _what_does_not_hold(self, books: dict[str, Any]) -> list[str]:
@@ -274,6 +274,10 @@ class Trial:
 def _slack() -> float:
     """A busy machine takes longer."""
     return max(1.0, min(6.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+
+
+def _goes_back(by_s: float, back_after_s: float | None) -> bool:
+    return by_s < 0 or back_after_s is not None
 
 
 def _capability(stage: str) -> str:

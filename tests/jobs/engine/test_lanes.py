@@ -111,6 +111,14 @@ def test_a_refusal_with_room_in_our_window_makes_the_lane_go_evenly_for_ten_wind
     assert not lane().paced
 
 
+def test_what_a_clock_sent_that_was_ahead_holds_no_paced_lane_back(me, vendor):
+    Quota.objects.create(provider=vendor, amount=10, window_s=10)
+    batch_of(2)
+    claimed(me, 1, now=at(86_400))
+    Lane.objects.update(paced=True, paced_since=NOW)
+    assert len(claimed(me, 1).tickets) == 1
+
+
 def test_bursts_that_were_tried_in_vain_are_left_for_twice_as_long(me, vendor):
     Quota.objects.create(provider=vendor, amount=10, window_s=10)
     batch_of(20)

@@ -5,13 +5,13 @@ from time import monotonic
 
 import pytest
 
-from jobs.engine import clock
+from jobs.engine import clock, worker
 from jobs.engine import drive as drive_module
-from jobs.engine.steady import AGES_S, Steady
-from jobs.models import Attempt, Step
+from jobs.engine.steady import AGES_S, Steady, pull_back
+from jobs.models import Attempt, Batch, BulkJob, Step
 from jobs.states import State
-from providers.models import Quota
-from tests.factories import a_provider
+from providers.models import Lane, Offer, Provider, Quota
+from tests.factories import a_batch, a_provider
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -115,3 +115,76 @@ def test_a_drive_sends_nothing_over_the_quota_when_the_clock_jumps(scene):
     scene.drive_until(lambda: Attempt.objects.exclude(ended_at=None).count() == 4)
     assert set(scene.verdicts()) == {"accepted"}
     offset[0] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("model", "moment"),
+    [
+        (Step, "not_before"),
+        (BulkJob, "next_at"),
+        (Batch, "gate_opens_at"),
+        (Lane, "paused_until"),
+        (Lane, "broken_until"),
+        (Provider, "paused_until"),
+    ],
+)
+@pytest.mark.parametrize(("ahead_s", "then_s"), [(7203.0, 3.0), (7190.0, -10.0), (40.0, 40.0), (-5.0, -5.0)])
+def test_what_a_clock_wrote_that_was_two_hours_ahead_comes_two_hours_sooner(db, model, moment, ahead_s, then_s):
+    batch, offer, lane = a_batch("Why bread rises"), Offer.objects.first(), Lane.objects.first()
+    BulkJob.objects.create(batch=batch, provider=lane.provider, lane=lane, offer=offer, capability="image", tag="t")
+    model.objects.update(**{moment: at(ahead_s)})
+    for _ in range(2):  # by every drive
+        pull_back(NOW, timedelta(hours=2))
+    assert set(model.objects.values_list(moment, flat=True)) == {at(then_s)}
+
+
+@pytest.mark.parametrize(("seen_s", "then_s"), [(7200.0, 3.0), (299.0, 7203.0)])
+def test_a_drive_that_begins_sees_by_the_others_that_the_clock_was_ahead(db, seen_s, then_s):
+    """Two machines may differ by five minutes."""
+    a_batch("Why bread rises")
+    Step.objects.update(not_before=at(7203))
+    here = worker.enlist("generation", at(seen_s))
+    worker.let_go(str(here.pk))
+    for _ in range(2):
+        Steady().look(NOW, 100.0)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(then_s)}
+
+
+def test_a_step_that_is_over_is_left_alone(db):
+    a_batch("Why bread rises")
+    Step.objects.update(not_before=at(7203), state=State.DONE)
+    pull_back(NOW, timedelta(hours=2))
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(7203)}
+
+
+def test_a_clock_that_goes_ahead_pulls_nothing_back(quota):
+    Lane.objects.create(provider=quota.provider, capability="image", paused_until=at(9000))
+    steady = Steady()
+    steady.look(NOW, 100.0)
+    steady.look(at(600), 101.0)
+    assert Lane.objects.get(paused_until=at(9000))
+
+
+def test_a_jump_is_noticed_again_when_the_database_was_away(quota, monkeypatch):
+    steady = Steady()
+    steady.look(at(7200), 100.0)
+    monkeypatch.setattr(Quota, "objects", None)
+    with pytest.raises(AttributeError):
+        steady.look(at(1), 101.0)
+    monkeypatch.undo()
+    assert steady.must_wait(at(2), 102.0)
+
+
+def test_what_was_written_while_the_clock_was_ahead_does_not_wait_for_that_time(scene, monkeypatch):
+    """Nothing is ready meanwhile: a drive that claims nothing notices it, too."""
+    offset = [86_400.0]
+
+    def now():
+        return datetime.now(UTC) + timedelta(seconds=offset[0])
+
+    monkeypatch.setattr(clock, "now_utc", now)
+    scene.batch("topic", provider=scene.vendor("jobs", latency_s=[0.4, 0.5]))
+    scene.drives = [drive_module.Drive(role, slice_s=60, clock=now) for role in ("generation", "media")]
+    scene.drive_until(lambda: Step.objects.filter(state=State.RUNNING).exists())
+    offset[0] = 0.0
+    scene.drive_until(lambda: Step.objects.filter(stage="script", state=State.DONE).exists())

@@ -55,6 +55,13 @@ def test_a_place_that_came_free_makes_no_other_provider_worth_a_try():
     assert waits.full_lanes() == {2}
 
 
+def test_what_a_clock_said_that_was_ahead_is_forgotten_when_it_is_put_right():
+    waits = waiting()
+    waits.forget_past(NOW - timedelta(days=1))
+    assert waits.is_worth_a_try("one")
+    assert waits.full_lanes() == set()
+
+
 def test_nothing_is_remembered_for_longer_than_until_the_next_look():
     waits = Waits()
     waits.claimed("one", Claim(again_at=NOW + timedelta(hours=1), full_lanes={1}), 5, NOW)
