@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import ClassVar
+from math import inf
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -111,10 +112,36 @@ class Offer(FromCatalogue):
     def __str__(self) -> str:
         return f"{self.label} ({self.provider})"
 
-    def clean(self) -> None:
-        self.parameters = {} if self.parameters is None else self.parameters
-        if not isinstance(self.parameters, dict):
-            raise ValidationError({"parameters": 'Write names with their values: {"guidance": 3}.'})
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Of those that a form shows: the list of offers saves rows whose lengths it does not."""
+        super().clean_fields(exclude=exclude)
+        errors = {}
+        for name, (is_so, sentence) in SHAPES.items():
+            if name in (exclude or ()):
+                continue
+            if getattr(self, name) is None:
+                field: Any = self._meta.get_field(name)
+                setattr(self, name, field.get_default())
+            elif not is_so(getattr(self, name)):
+                errors[name] = sentence
+        if errors:
+            raise ValidationError(errors)
+
+
+def _are_lengths(value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) in (int, float) and 0 < each < inf for each in value)
+
+
+def _are_voices(value: Any) -> bool:
+    words = [str, str, str]
+    return isinstance(value, list) and all(isinstance(each, list) and [*map(type, each)] == words for each in value)
+
+
+SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {  # of an offer's JSON; what reads it relies on it
+    "lengths": (_are_lengths, "Write the lengths in seconds as a list, e.g. [5, 10]; [] where any can be had."),
+    "voices": (_are_voices, 'Write each voice as [language, name, label]: [["en", "nova", "Nova"]].'),
+    "parameters": (lambda value: isinstance(value, dict), 'Write names with their values: {"guidance": 3}.'),
+}
 
 
 class Selected(FromCatalogue):

@@ -210,7 +210,7 @@ def lines_of(job: BulkJob) -> tuple[Ticket, ...]:
             fence=attempt.no,
             stage=attempt.step.stage,
             slug=job.provider.slug,
-            request=request_of(attempt.step, tag=attempt.tag),
+            request=_request(job, attempt),
             options=job.provider.options,
             attempt_id=attempt.pk,
             lane_id=attempt.lane_id,
@@ -218,6 +218,15 @@ def lines_of(job: BulkJob) -> tuple[Ticket, ...]:
         )
         for attempt in found.select_related("step__offer").order_by("pk")
     )
+
+
+def _request(job: BulkJob, attempt: Attempt) -> Request:
+    """What is paid for is read in any case: by its tag alone, where no request can be made of its step any more."""
+    try:
+        return request_of(attempt.step, tag=attempt.tag)
+    except Exception:
+        log.exception("step %s: no request can be made of it", attempt.step_id)
+        return Request(capability=Capability(job.capability), offer=job.offer.name, prompt="", tag=attempt.tag)
 
 
 def _wanted(job: BulkJob) -> Any:

@@ -298,7 +298,7 @@ class Drive:
             return 0
         steps = taking.take(State.FETCHING, self.worker, self.pool.idle, now, lease_s=taking.FETCH_LEASE_S, alone=alone)
         failpoint("after_take")
-        for ticket in taking.fetch_tickets(steps):
+        for ticket in taking.fetch_tickets(steps, now):
             self.pool.start("fetch", self._fetching(ticket))
         return len(steps)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from .polling import is_too_old
 from .requests import Ticket, request_of
 from .rows import in_state, light, offers, vendors
 
+log = logging.getLogger(__name__)
 FETCH_LEASE_S = 900.0
 CHECK_LEASE_S = 900.0
 POLL_HANDED_OUT_S = 70.0  # longer than a call takes, of a vendor that hangs: 60 s, and 5 s to connect
@@ -66,8 +68,14 @@ def take(state: State, worker: Worker, most: int, now: datetime, *, lease_s: flo
     return list(in_state(ids, state).filter(owner=worker.pk).select_related("offer", "provider"))
 
 
-def fetch_tickets(steps: list[Step]) -> list[Ticket]:
-    return _tickets(steps)
+def fetch_tickets(steps: list[Step], now: datetime) -> list[Ticket]:
+    """One of which none can be made is given back."""
+    tickets = _tickets(steps)
+    for step in _without(tickets, steps):
+        idle = {"owner": None, "lease_until": None, "crash_count": F("crash_count") - 1}
+        later = now + timedelta(seconds=POLL_HANDED_OUT_S)
+        Step.objects.filter(pk=step.pk, fence=step.fence, state=step.state).update(not_before=later, **idle)
+    return tickets
 
 
 @atomically
@@ -78,7 +86,7 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
     latest = _latest_attempts(steps)
     for step in steps:
         latest[step.pk].external_id = hooks.job_named(latest[step.pk])
-    return [_ticket(step, latest[step.pk]) for step in steps]
+    return _made(steps, latest)
 
 
 @forgettably
@@ -95,7 +103,8 @@ def due_polls(
     by_call: list[list[Ticket]] = []
     filling: dict[str, list[Ticket]] = {}
     left = Counter(each or dict.fromkeys(slugs, most))
-    for ticket in _tickets(list(steps.values()), ages=ages):
+    tickets = _tickets(list(steps.values()), ages=ages)
+    for ticket in tickets:
         most_listed = registry.get(ticket.slug).can_list
         group = filling.get(ticket.slug)
         if group is not None and not ticket.cancel and len(group) < most_listed:
@@ -108,7 +117,8 @@ def due_polls(
     del by_call[most:]
     is_ended = {ticket.step_id: ticket.cancel for group in by_call for ticket in group}
     due = [step for step in steps.values() if step.pk in is_ended and step.not_before <= now]
-    _put_off([step for step in due if not is_ended[step.pk]], State.RUNNING, now)
+    unasked = _without(tickets, steps.values())
+    _put_off([step for step in due if not is_ended[step.pk]] + unasked, State.RUNNING, now)
     _put_off([step for step in due if is_ended[step.pk]], State.RUNNING, now, calls=CALLS_TO_END)
     return by_call
 
@@ -134,8 +144,22 @@ def _put_off(steps: list[Step], state: State, now: datetime, *, calls: int = 1) 
 
 
 def _tickets(steps: list[Step], *, ages: bool = False) -> list[Ticket]:
-    latest = _latest_attempts(steps)
-    return [_ticket(step, latest[step.pk], ages=ages) for step in steps]
+    return _made(steps, _latest_attempts(steps), ages=ages)
+
+
+def _made(steps: list[Step], latest: dict[int, Attempt], *, ages: bool = False) -> list[Ticket]:
+    tickets: list[Ticket] = []
+    for step in steps:
+        try:
+            tickets.append(_ticket(step, latest[step.pk], ages=ages))
+        except Exception:  # of one offer or step: the others go on
+            log.exception("step %s: no request can be made of it", step.pk)
+    return tickets
+
+
+def _without(tickets: list[Ticket], steps: Iterable[Step]) -> list[Step]:
+    made = {ticket.step_id for ticket in tickets}
+    return [step for step in steps if step.pk not in made]
 
 
 def _latest_attempts(steps: list[Step]) -> dict[int, Attempt]:

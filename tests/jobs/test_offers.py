@@ -150,11 +150,46 @@ def test_the_same_token_gives_the_same_batch_when_its_model_is_gone_by_now(runwa
     assert create_batch(project, **order) == batch
 
 
-def test_parameters_that_are_no_object_are_refused_with_an_example(runway):
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("parameters", [1], "guidance"),
+        ("lengths", 5, "[5, 10]"),
+        ("lengths", ["5"], "[5, 10]"),
+        ("lengths", [5, 0], "[5, 10]"),
+        ("lengths", [True], "[5, 10]"),
+        ("lengths", [float("inf")], "[5, 10]"),
+        ("lengths", {"5": 10}, "[5, 10]"),
+        ("voices", "nova", "[language, name, label]"),
+        ("voices", ["nova"], "[language, name, label]"),
+        ("voices", [["en", "nova"]], "[language, name, label]"),
+        ("voices", [["en", "nova", 1]], "[language, name, label]"),
+    ],
+)
+def test_what_an_offer_cannot_be_read_with_is_refused_at_its_field_with_an_example(runway, name, value, remedy):
     offer = runway["gen4_turbo"]
-    offer.parameters = [1]
-    with pytest.raises(ValidationError, match="guidance"):
-        offer.clean()
-    offer.parameters = None
-    offer.clean()
-    assert offer.parameters == {}
+    setattr(offer, name, value)
+    with pytest.raises(ValidationError) as refused:
+        offer.full_clean()
+    assert list(refused.value.message_dict) == [name]
+    assert remedy in refused.value.message_dict[name][0]
+    offer.full_clean(exclude=[name])  # a form without that field has nowhere to say it
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("parameters", {"guidance": 3}), ("lengths", [5, 7.5]), ("voices", [["en", "nova", "Nova"]])],
+)
+def test_what_an_offer_is_read_with_is_taken_and_nothing_is_its_default(runway, name, value):
+    offer = runway["gen4_turbo"]
+    setattr(offer, name, value)
+    offer.full_clean()
+    setattr(offer, name, None)
+    offer.full_clean()
+    assert getattr(offer, name) == type(value)()
+
+
+def test_every_offer_of_an_adapter_can_be_read(db):
+    sync_providers()
+    for offer in Offer.objects.all():
+        offer.full_clean()

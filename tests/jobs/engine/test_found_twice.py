@@ -48,6 +48,6 @@ def test_an_expired_link_of_a_vendor_that_cannot_be_asked_again_says_that_it_exp
     monkeypatch.setattr(calls, "_store", refuse)
     step = Step.objects.select_related("offer", "provider").get()
     step.links = [{"url": "http://127.0.0.1/gone", "media_type": "application/json", "role": ""}]
-    (ticket,) = taking.fetch_tickets([step])
+    (ticket,) = taking.fetch_tickets([step], datetime.now(UTC))
     assert ticket.external_id == attempt.external_id
     assert calls.fetch(ticket, threading.Event()).error is expired

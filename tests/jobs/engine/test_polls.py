@@ -13,7 +13,7 @@ from jobs.engine.calls import Answer
 from jobs.models import Attempt, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
 from providers.base import CONNECT_TIMEOUT_S
-from providers.models import Lane
+from providers.models import Lane, Offer
 from providers.types import Failed
 from tests.simulator_adapter import SimJobs
 
@@ -58,6 +58,46 @@ def test_jobs_that_are_due_are_asked_in_one_call(scene):
     assert looks(scene)[before:] == ["v1/jobs"]
     scene.drive_until(all_done)
     scene.check()
+
+
+def with_lengths_nobody_can_read(step):
+    offer = Offer.objects.create(provider=step.provider, capability="clip", name="typo", label="Typo", lengths=["5"])
+    Step.objects.filter(pk=step.pk).update(offer=offer, want={**step.want, "seconds": 5.0})
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.UNKNOWN])
+def test_one_step_of_which_no_request_can_be_made_keeps_no_other_from_being_asked_about(scene, caplog, state):
+    scene.batch(*"abc", provider=scene.vendor("jobs", latency_s=[1.5, 1.5]))
+    scene.drive_until(all_run)
+    now = datetime.now(UTC)
+    Step.objects.update(state=state, not_before=now)
+    bad = Step.objects.first()
+    with_lengths_nobody_can_read(bad)
+    if state == State.RUNNING:
+        [tickets] = taking.due_polls(["sim_jobs"], 9, now)
+    else:
+        tickets = taking.due_finds(["sim_jobs"], 9, now)
+    assert len(tickets) == 2
+    assert bad.pk not in {ticket.step_id for ticket in tickets}
+    assert f"step {bad.pk}: no request can be made of it" in caplog.text
+    assert not Step.objects.filter(not_before__lte=now).exists()  # it is tried again a little later, not in every round
+    Offer.objects.filter(name="typo").update(lengths=[5])
+    Step.objects.update(state=State.RUNNING, not_before=datetime.now(UTC))
+    scene.drive_until(all_done)
+
+
+def test_a_link_of_which_no_request_can_be_made_is_given_back_and_the_others_are_fetched(scene):
+    scene.batch(*"abc", provider=scene.vendor("jobs", latency_s=[1.5, 1.5]))
+    scene.drive_until(all_run)
+    now = datetime.now(UTC)
+    Step.objects.update(state=State.FETCHING, not_before=now)
+    bad = Step.objects.first()
+    with_lengths_nobody_can_read(bad)
+    steps = taking.take(State.FETCHING, scene.drives[0].worker, 9, now, lease_s=900.0, alone=False)
+    assert {ticket.step_id for ticket in taking.fetch_tickets(steps, now)} == {step.pk for step in steps} - {bad.pk}
+    bad.refresh_from_db()
+    assert (bad.owner, bad.lease_until, bad.crash_count) == (None, None, 0)
+    assert bad.not_before > now
 
 
 def test_those_that_are_due_soon_ride_along_and_no_more_than_the_vendor_takes(scene, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from jobs.engine import bulk_claim, looks
 from jobs.models import Attempt, Batch, BulkJob, LedgerEntry, Step
 from jobs.states import OPEN, State
-from providers.models import Price, Provider, Quota, Usage
+from providers.models import Offer, Price, Provider, Quota, Usage
 from tests.jobs.engine.conftest import PRICE
 from tests.simulator_adapter import SimBulk
 
@@ -33,6 +33,17 @@ def test_the_scripts_of_a_batch_go_in_one_file_at_the_bulk_price(scene):
     assert scene.books()["vendors"]["bulk"]["billed_micro"] == 5 * HALF
     assert set(LedgerEntry.objects.filter(kind="reserve").values_list("note", flat=True)) == {"in bulk"}
     scene.check()
+
+
+def test_a_line_of_which_no_request_can_be_made_any_more_is_read_all_the_same(scene):
+    """It is paid for."""
+    in_bulk(scene, seller(scene, bulk_latency_s=[2.0, 2.0]), 3)
+    scene.drive_until(has(state=BulkJob.State.RUNNING))
+    step = Step.objects.filter(state=State.CLAIMED).first()
+    Offer.objects.filter(pk=step.offer_id).update(lengths=["5"])
+    Step.objects.filter(pk=step.pk).update(want={**step.want, "seconds": 5.0})
+    scene.drive_until(all_done)
+    assert Attempt.objects.filter(outcome="accepted", cost_micro=HALF).count() == 3
 
 
 def test_without_the_choice_nothing_goes_in_bulk(scene):
