@@ -14,7 +14,7 @@ from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
 from . import credentials, registry
-from .limits import LONG_S
+from .limits import LONG_S, guard_of
 from .types import Capability
 
 SHORTEST_S, LONGEST_S = 0.1, 31 * 86_400.0
@@ -308,6 +308,11 @@ class Quota(Selected):
         """Calls of this lane may count against it."""
         same = "" in (self.capability, lane.capability) or self.capability == lane.capability
         return same and (None in (self.offer_id, lane.offer_id) or self.offer_id == lane.offer_id)
+
+    def guard_s(self, lanes: Iterable[Lane]) -> float:
+        """How much longer than the vendor a use is counted: by the most that the lanes it covers have learned."""
+        learned = max((max(lane.guard_s, lane.jitter_s) for lane in lanes if self.covers(lane)), default=0.0)
+        return guard_of(self.window_s, learned, strict=self.strict)
 
     def never_reached(self, other: Quota) -> tuple[Quota, Quota] | None:
         """(the one without effect, the one that is always first), where one of two for the same calls is so."""

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from jobs.models import Attempt
-from providers.limits import guard_of
 from providers.models import Lane, Quota
 from providers.types import CALLS_AT_ONCE, VendorLimit
 
@@ -59,7 +58,7 @@ def _count_others(quota: Quota, remaining: int, attempt: Attempt, now: datetime)
     if quota.is_long:
         return
     at = attempt.on_wire_at or attempt.sent_at
-    span_s = quota.window_s + guard_of(quota.window_s, max(attempt.lane.guard_s, attempt.lane.jitter_s))
+    span_s = quota.window_s + quota.guard_s([attempt.lane])
     others = quota.granted - remaining - used_in(quota, at - timedelta(seconds=span_s), now)
     if others > 0:
         quota.others_units, quota.others_at = others, at

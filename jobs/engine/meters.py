@@ -14,7 +14,7 @@ from django.db.models import F, Q, Sum, Value
 
 from jobs.models import COUNTS, Attempt
 from jobs.prepared import change, question
-from providers.limits import LONG_S, Meter, MixedMeter, Reckoning, Use, Window, clean_s, guard_of
+from providers.limits import LONG_S, Meter, MixedMeter, Reckoning, Use, Window, clean_s
 from providers.models import Lane, Provider, Quota, Usage
 
 SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does not send any more
@@ -98,11 +98,10 @@ class QuotaMeter:
 def window_of(quota: Quota, lanes: Iterable[Lane]) -> Window:
     """As the vendor may see it: the guard is the widest of the lanes it covers, and one that is paced paces all."""
     covered = [lane for lane in lanes if quota.covers(lane)]
-    learned = max((max(lane.guard_s, lane.jitter_s) for lane in covered), default=0.0)
     return Window(
         amount=quota.granted,
         seconds=quota.window_s,
-        guard_s=guard_of(quota.window_s, learned, strict=quota.strict),
+        guard_s=quota.guard_s(covered),
         paced=not quota.is_long and any(lane.paced for lane in covered),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from jobs.models import Attempt
 from providers.exceptions import RateLimited
-from providers.limits import clean_s, guard_of
+from providers.limits import clean_s
 from providers.models import Lane, Quota
 
 from .meters import units_of, used_in
@@ -80,7 +80,7 @@ def _quota_behind(attempt: Attempt, *, is_counted: bool) -> _Behind | None:
         return others if is_counted else others + own[quota.unit]
 
     quota = max(mine, key=lambda q: 0.0 if q.is_long else used(q, q.window_s) / q.granted)
-    guard_s = guard_of(quota.window_s, max(attempt.lane.guard_s, attempt.lane.jitter_s), strict=quota.strict)
+    guard_s = quota.guard_s([attempt.lane])
     near = used(quota, (quota.window_s + guard_s) * (1 + NEAR_SHARE))
     return _Behind(quota=quota, guard_s=guard_s, is_near=near > quota.granted)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,6 @@ from jobs.queries.progress import NOUNS
 from jobs.queries.queues import Queue
 from jobs.queries.workers import missing_worker
 from jobs.routing import CAPABILITY_OF
-from providers.limits import guard_of
 from providers.models import Lane, Price, Provider, Quota, Usage
 
 HOUR = timedelta(hours=1)
@@ -127,36 +126,39 @@ def read_market(now: datetime | None = None) -> Market:
         market.in_flight[row["lane"]] += row["n"]
         if not market.lanes[row["lane"]].bulk:  # lines take no place
             market.by_provider[row["provider"]] += row["n"]
-    market.quotas = _quotas(now)
+    market.quotas = _quotas(now, market.lanes.values())
     market.priced = list(Price.objects.valid(now).select_related(None))
     market.budgets = list(Budget.objects.select_related("project", "batch", "provider").order_by("pk"))
     market.nobody = missing_worker(now)
     return market
 
 
-def _quotas(now: datetime) -> list[tuple[Quota, int, datetime | None]]:
+def _quotas(now: datetime, lanes: Iterable[Lane]) -> list[tuple[Quota, int, datetime | None]]:
     """Used in the window that ends now, of every quota: one query for short windows, one for long ones."""
     quotas = list(Quota.objects.select_related("provider", "offer"))
+    spans = {quota.pk: _span(quota, lanes) for quota in quotas}
     answer: dict[str, Any] = {}
     for rows, moment, mine in (
         (Attempt.objects.filter(COUNTS), "sent_at", [quota for quota in quotas if not quota.is_long]),
         (Usage.objects.all(), "hour", [quota for quota in quotas if quota.is_long]),
     ):
         if mine:
-            since = now - max(map(_span, mine)) - HOUR
-            answer |= rows.filter(**{f"{moment}__gt": since}).aggregate(**_asked(mine, moment, now))
+            since = now - max(spans[quota.pk] for quota in mine) - HOUR
+            answer |= rows.filter(**{f"{moment}__gt": since}).aggregate(**_asked(mine, spans, moment, now))
     found = []
     for quota in quotas:
-        first = answer[f"first_{quota.pk}"]
-        used = (answer[f"used_{quota.pk}"] or 0) + (quota.others_units if _is_fresh(quota, now) else 0)
-        found.append((quota, used, first + _span(quota) if first else None))
+        first, span = answer[f"first_{quota.pk}"], spans[quota.pk]
+        if quota.others_at is None or quota.others_at + span <= now:
+            quota.others_units = 0  # what they used has left the window
+        used = (answer[f"used_{quota.pk}"] or 0) + quota.others_units
+        found.append((quota, used, first + span if first else None))
     return found
 
 
-def _asked(quotas: Sequence[Quota], moment: str, now: datetime) -> dict[str, Any]:
+def _asked(quotas: Sequence[Quota], spans: Mapping[int, timedelta], moment: str, now: datetime) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     for quota in quotas:
-        since = now - _span(quota) - (HOUR if moment == "hour" else timedelta())
+        since = now - spans[quota.pk] - (HOUR if moment == "hour" else timedelta())
         mine = Q(provider=quota.provider_id, **{f"{moment}__gt": since})
         if quota.capability:
             mine &= Q(capability=quota.capability)
@@ -168,12 +170,10 @@ def _asked(quotas: Sequence[Quota], moment: str, now: datetime) -> dict[str, Any
     return asked
 
 
-def _span(quota: Quota) -> timedelta:
-    return timedelta(seconds=quota.window_s + guard_of(quota.window_s))
-
-
-def _is_fresh(quota: Quota, now: datetime) -> bool:
-    return quota.others_at is not None and quota.others_at + _span(quota) > now
+def _span(quota: Quota, lanes: Iterable[Lane]) -> timedelta:
+    """As a claim counts it."""
+    mine = (lane for lane in lanes if lane.provider_id == quota.provider_id)
+    return timedelta(seconds=quota.window_s + quota.guard_s(mine))
 
 
 def gauges_of(market: Market, queues: Mapping[int, Queue]) -> list[Gauge]:
@@ -236,7 +236,7 @@ def _quota_gauge(quota: Quota, used: int, free_at: datetime | None, now: datetim
     notes = [later(free_at, now, "resets") if used else "unused"]
     if quota.granted < quota.amount:
         notes.append(f"the provider grants {quota.granted}, not {quota.amount}")
-    if _is_fresh(quota, now) and quota.others_units:
+    if quota.others_units:
         notes.append(f"{quota.others_units} of them used by others with this account")
     note = " · ".join(note for note in notes if note)
     return Gauge(label=what, used=used, limit=quota.granted, unit=per_window(quota), note=note)

@@ -10,14 +10,14 @@ from django.db.models import Count, Sum
 
 from jobs.advance import offers_on_sale
 from jobs.forecast import LaneFacts, Order, Plain, PriceFacts, ProviderFacts, QuotaFacts
-from jobs.models import Attempt, Worker
+from jobs.models import COUNTS, Attempt, Worker
 from jobs.queries.measured import last_calls, measured_of, pickup_s_of
 from jobs.queries.workers import MEDIA, UNSEEN
 from jobs.routing import OfferFacts
 from jobs.usual_units import usual_units
 from providers import registry
 from providers.base import Adapter
-from providers.limits import LONG_S, Window, guard_of
+from providers.limits import LONG_S, Window
 from providers.models import Lane, Price, Provider, Quota, Usage
 
 WORDS = {
@@ -137,11 +137,10 @@ def _quotas(lanes: Sequence[Lane], now: datetime) -> tuple[QuotaFacts, ...]:
 
 def _window(quota: Quota, lanes: Sequence[Lane]) -> Window:
     covered = [lane for lane in lanes if lane.provider_id == quota.provider_id and quota.covers(lane)]
-    learned = max((max(lane.guard_s, lane.jitter_s) for lane in covered), default=0.0)
     return Window(
         amount=quota.granted,
         seconds=quota.window_s,
-        guard_s=guard_of(quota.window_s, learned, strict=quota.strict),
+        guard_s=quota.guard_s(covered),
         paced=not quota.is_long and any(lane.paced for lane in covered),
     )
 
@@ -154,8 +153,7 @@ def _sent(providers: Iterable[int], spans_s: Sequence[float], now: datetime) -> 
         return []
     since = now - timedelta(seconds=max(spans_s))
     # Naming every provider lets the databases seek in the index of attempts, which leads with it.
-    rows = Attempt.objects.filter(provider__in=list(providers), sent_at__gt=since, counts=True)
-    rows = rows.exclude(outcome=Attempt.Outcome.NOT_SENT).order_by("sent_at")
+    rows = Attempt.objects.filter(COUNTS, provider__in=list(providers), sent_at__gt=since).order_by("sent_at")
     fields = ("provider", "capability", "offer", "sent_at", "images", "tokens", "characters")
     return [
         (provider, capability, offer, (at - now).total_seconds(), _units(1, images, tokens, characters))

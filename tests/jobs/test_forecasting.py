@@ -86,6 +86,7 @@ def test_what_was_used_of_short_and_long_windows_is_read(batch):
     step = a_step(batch)
     an_attempt(step, at=now - timedelta(seconds=10), outcome="accepted")
     an_attempt(step, at=now - timedelta(seconds=11), outcome="not_sent")
+    an_attempt(step, at=now - timedelta(seconds=12), outcome="rejected", http_status=429)
     an_attempt(step, at=now - timedelta(seconds=90))
     hour = (now - timedelta(hours=3)).replace(minute=0, second=0, microsecond=0)
     Usage.objects.create(provider=lane.provider, capability="image", hour=hour, requests=40, images=40)

@@ -85,6 +85,21 @@ def test_what_others_used_is_part_of_it(batch):
     )
 
 
+def test_what_others_used_longer_than_a_window_ago_is_not(batch):
+    others = {"others_units": 6, "others_at": NOW - timedelta(seconds=62)}
+    Quota.objects.create(provider=studio(), amount=10, window_s=60, **others)
+    assert any("0/10 requests a min unused" in note for note in notes(batch))
+
+
+@pytest.mark.parametrize(("strict", "learned_s"), [(True, 0.0), (False, 1.5)])
+def test_a_use_is_counted_for_as_long_as_a_claim_counts_it(batch, strict, learned_s):
+    """1.8 s longer than the window where a refusal costs dearly, or as much as was learned."""
+    Quota.objects.create(provider=studio(), amount=10, window_s=60, strict=strict)
+    Lane.objects.filter(pk=scripts().pk).update(guard_s=learned_s)
+    attempts(1, NOW - timedelta(seconds=61))
+    assert any("1/10 requests" in note for note in notes(batch))
+
+
 def test_a_days_quota_is_read_from_hours(batch):
     Quota.objects.create(provider=studio(), amount=1000, window_s=86_400)
     hour = NOW.replace(minute=0)

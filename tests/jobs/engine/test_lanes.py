@@ -422,6 +422,15 @@ def test_what_others_used_of_the_account_counts(me, vendor):
     assert len(claimed(me, 16, now=at(61)).tickets) == 10  # the others' uses have left the window, too
 
 
+def test_what_counts_longer_where_a_refusal_costs_dearly_is_not_taken_for_the_use_of_others(me, vendor):
+    Quota.objects.create(provider=vendor, amount=10, window_s=60, strict=True)
+    batch_of(2)
+    settle_all(claimed(me, 1).tickets, NOW, units={"calls": 1})
+    told = (VendorLimit(unit="requests", limit=10, remaining=8),)
+    settle_all(claimed(me, 1, now=at(61)).tickets, at(61), units={"calls": 1}, limits=told)
+    assert Quota.objects.get().others_units == 0
+
+
 def test_nonsense_in_headers_is_survived_with_one_warning_that_names_the_lane(me, vendor, caplog):
     hearing._warned.clear()
     batch_of(2)
