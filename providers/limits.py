@@ -54,7 +54,7 @@ def guard_of(window_s: float, learned_s: float = 0.0, *, strict: bool = False) -
     """How much longer than the vendor we count a use.
 
     Two requests can come closer together at the vendor than they were here, by as much as their ways there differ:
-    half a percent of the window to begin with, and never less than what was seen.
+    0.4 % of the window to begin with, and never less than what was seen.
     """
     least = LONG_GUARD_S if window_s > LONG_S else LEAST_GUARD_S
     return max(least, window_s * (STRICT_SHARE if strict else GUARD_SHARE), learned_s)

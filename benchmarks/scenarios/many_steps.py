@@ -8,7 +8,7 @@ from benchmarks.harness.engine import installation
 from benchmarks.harness.measure import load_average, middle
 
 FEW, MANY = 1_000, 50_000
-THREADS = 32  # the default
+THREADS = 32
 FLAT, MOST_CPU_MS = 1.3, 3.0
 
 

@@ -174,7 +174,7 @@ class Clock:
             self._claim(self.market.desk_of[number])
 
     def _claim(self, desk: Desk) -> None:
-        """Starts what there is room for: orders by priority and fair share, steps by rank, as claim does."""
+        """Starts what there is room for: orders by priority and fair share, steps by rank, nearly as claim does."""
         now = self.now
         while desk.out < desk.cap:
             best: tuple[float, ...] | None = None
@@ -201,6 +201,7 @@ class Clock:
         self._sleep(desk)
 
     def _share(self, number: int) -> tuple[float, float, int]:
+        """Nothing goes to those behind a higher priority; a claim gives them one place in twenty (jobs/shares.py)."""
         order = self.orders[number]
         return -order.priority, order.out / order.weight, number
 

@@ -118,9 +118,9 @@ class Plain:
     usual: Mapping[int, Mapping[str, int]] = field(default_factory=dict)  # offer -> units of a call, in its own words
     measured: Mapping[tuple[str, int | None], Measured] = field(default_factory=dict)  # by stage and offer (None: any)
     others: tuple[Order, ...] = ()
-    threads: int = 32
-    places: int = 2  # for checks and renders
-    pickup_s: float = 0.25  # until a step that may start is seen by who calls
+    threads: int
+    places: int  # for checks and renders
+    pickup_s: float  # until a step that may start is seen by who calls
 
     def measured_of(self, stage: str, offer_id: int) -> Measured:
         return self.measured.get((stage, offer_id)) or self.measured.get((stage, None)) or Measured()

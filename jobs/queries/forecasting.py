@@ -161,4 +161,5 @@ def plain_from_json(stored: Mapping[str, Any], order: Order) -> Plain:
         ),
         threads=stored["threads"],
         places=stored["places"],
+        pickup_s=0.0,
     )

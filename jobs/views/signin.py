@@ -20,7 +20,7 @@ from django.utils import timezone
 WINDOW_S = 3600
 ACCOUNT_LIMIT = 10
 ADDRESS_LIMIT = 20
-REFUSAL = "There were too many failed tries. Wait an hour, or ask an admin to set a new password with you."
+REFUSAL = "There were too many failed tries. Wait an hour, then try again."
 
 
 def client_address(request: HttpRequest) -> str:

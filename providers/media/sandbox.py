@@ -39,8 +39,8 @@ LIMITS_SCRIPT = (
 )
 
 PACKAGES = {  # program: (apt, brew)
-    "ffmpeg": ("ffmpeg", "ffmpeg"),
-    "ffprobe": ("ffmpeg", "ffmpeg"),
+    "ffmpeg": ("ffmpeg", "ffmpeg-full"),  # the small formula has no libass
+    "ffprobe": ("ffmpeg", "ffmpeg-full"),
     "espeak-ng": ("espeak-ng", "espeak-ng"),
     "fc-list": ("fontconfig", "fontconfig"),
 }

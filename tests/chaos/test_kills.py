@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.books import assert_in_order
 from tests.supervisor.installation import SLACK, Installation, kill
 
-TRIALS = int(os.environ.get("TRIALS") or os.environ.get("VIDBATCH_TRIALS") or 3)  # make chaos TRIALS=10 SEED=7
+TRIALS = int(os.environ.get("TRIALS") or os.environ.get("VIDBATCH_TRIALS") or 3)  # make kills TRIALS=10 SEED=7
 SEED = int(os.environ.get("SEED") or time.time())
 ROLES = ("web", "generation", "media")
 LATEST_KILL_S = 5.0

@@ -29,7 +29,7 @@ def test_ten_failures_shut_the_account_even_for_the_right_password(client):
     assert [attempt(client).status_code for _ in range(ACCOUNT_LIMIT)] == [200] * ACCOUNT_LIMIT
     refused = attempt(client, password=PASSWORD)
     assert refused.status_code == 429
-    assert "too many failed tries" in refused.content.decode()
+    assert "too many failed tries. Wait an hour, then try again." in refused.content.decode()
     assert attempt(client, name=" ANA ").status_code == 429, "neither capitals nor spaces make another account"
 
 

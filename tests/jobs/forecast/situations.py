@@ -48,6 +48,7 @@ def a_market(
             "offers": tuple(offers),
             "measured": known,
             "quotas": tuple(quotas),
+            "threads": 32,
             "places": 100,
             "pickup_s": 0.0,
             **values,

@@ -53,7 +53,9 @@ def test_a_failure_carries_the_last_lines_for_the_log_only():
 
 def test_a_missing_program_names_itself_and_how_to_install_it(monkeypatch):
     monkeypatch.setattr(sandbox.shutil, "which", lambda name: None)
-    with pytest.raises(ProgramMissing, match=r"ffmpeg is not installed.*apt-get install ffmpeg.*brew install ffmpeg"):
+    with pytest.raises(
+        ProgramMissing, match=r"ffmpeg is not installed.*apt-get install ffmpeg.*brew install ffmpeg-full`"
+    ):
         sandbox.run(["ffmpeg", "-version"], timeout_s=5)
 
 
