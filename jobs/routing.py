@@ -54,6 +54,12 @@ def wishes(stage: str, chosen: Chosen, *, hero: bool = False) -> tuple[int, ...]
     return (wish,) if isinstance(wish, int) else tuple(wish)
 
 
+def hero_clips(chosen: Chosen, scenes: int) -> int:
+    """How many clips of a video to come the offers for hero scenes will make: scripts are asked for one or two."""
+    heroes = 1 if scenes <= 3 else 2
+    return min(heroes, scenes) if chosen.get(f"{Stage.CLIP}:hero") else 0
+
+
 def choose(stage: str, chosen: Chosen, offers: Iterable[OfferFacts], *, hero: bool = False) -> OfferFacts | None:
     """The first of those chosen that can be used; where none was chosen, the first that can do it; None: nobody can.
 

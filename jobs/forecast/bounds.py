@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from jobs.routing import hero_clips
 from jobs.settings_types import BatchSettings
-from jobs.states import STAGE_NUMBER
+from jobs.states import STAGE_NUMBER, Stage
 
 from .kits import offer_of
 from .money import units_of_call
@@ -88,20 +89,24 @@ def _chunks(plain: Plain, settings: BatchSettings) -> list[tuple[int, float]]:
 
 def slowest_stage(plain: Plain, left: Mapping[str, int]) -> str:
     """Of the stages with so many steps left: the one that most of the time of what binds goes to."""
+    every = loads_of(plain)
+    of_stage = _by_stage(every)
     loads = [
-        replace(
-            load, calls=left[load.stage], units={n: u * left[load.stage] // load.calls for n, u in load.units.items()}
-        )
-        for load in loads_of(plain)
+        _cut(load, left[load.stage] / of_stage[load.stage].calls)
+        for load in every
         if left.get(load.stage) and load.calls
     ]
     worst = max(shorts_of(plain, loads), key=lambda short: short.alone(short.work))
     return max(worst.work, key=lambda stage: worst.work[stage])
 
 
+def _cut(load: Load, share: float) -> Load:
+    return replace(load, calls=round(load.calls * share), units={n: round(u * share) for n, u in load.units.items()})
+
+
 def _pipelined(shorts: Sequence[Short], loads: Sequence[Load], roads: Sequence[Road]) -> Bound:
-    least = {x.stage: x.shortest_s + x.check_s for x in loads}
-    mean = {x.stage: x.seconds + x.check_s for x in loads}
+    least = {stage: x.shortest_s + x.check_s for stage, x in _by_stage(loads).items()}
+    mean = {stage: x.seconds + x.check_s for stage, x in _by_stage(loads).items()}
     way = max((max(road.tails(mean)[road.places[0].stage] for road in roads), 0.0)) if roads else 0.0
     way += mean.get(roads[0].places[0].stage, 0.0) if roads else 0.0
     found = [Bound(seconds=way, binding="The way of a single video")]
@@ -124,7 +129,7 @@ def _by_stages(
     shorts: Sequence[Short], loads: Sequence[Load], chunks: Sequence[tuple[int, float]], *, pause_s: float
 ) -> Bound:
     """No stage of a chunk begins before what comes before it is over, its last check included."""
-    stages = {load.stage: load for load in loads}
+    stages = _by_stage(loads)
     count = sum(n for n, _ in chunks)
     total, largest = (len(stages) * count - 1) * pause_s if count > 1 else 0.0, Bound(seconds=0.0, binding="")
     for stage, load in stages.items():
@@ -147,20 +152,24 @@ HERE = "Checks and renders on this machine"
 
 def loads_of(plan: Plain) -> list[Load]:
     """Of every first try, and the new tries that are to be expected."""
-    found: dict[str, Load] = {}
+    found: dict[tuple[str, int], Load] = {}
     kinds: dict[tuple[int, int], tuple[BatchSettings, int, int]] = {}
     for video in plan.order.videos:
         settings, scenes, n = kinds.get((id(video.settings), video.scenes), (video.settings, video.scenes, 0))
         kinds[id(video.settings), video.scenes] = (settings, scenes, n + 1)
     for settings, scenes, n in kinds.values():
         for stage, count in road_of(settings, scenes).stages.items():
-            load = _load(plan, settings, stage, scenes, n * count)
-            found[stage] = _together(found[stage], load) if stage in found else load
+            heroes = hero_clips(settings.offers, scenes) if stage == Stage.CLIP else 0
+            for calls, hero in ((count - heroes, False), (heroes, True)):
+                if calls:
+                    load = _load(plan, settings, stage, scenes, n * calls, hero=hero)
+                    key = (stage, load.lane_id)
+                    found[key] = _together(found[key], load) if key in found else load
     return sorted(found.values(), key=lambda load: STAGE_NUMBER[load.stage])
 
 
-def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count: int) -> Load:
-    offer = offer_of(stage, settings, plain)
+def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count: int, *, hero: bool) -> Load:
+    offer = offer_of(stage, settings, plain, hero=hero)
     measured = plain.measured_of(stage, offer.id)
     bulk_s = plain.bulk_s(stage, settings, offer)
     durations = measured.durations or (guess_of(stage),) if bulk_s is None else (bulk_s,)
@@ -178,6 +187,14 @@ def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count:
         check_s=measured.check_s,
         units=uses,
     )
+
+
+def _by_stage(loads: Iterable[Load]) -> dict[str, Load]:
+    """A stage may be made in several lanes."""
+    found: dict[str, Load] = {}
+    for load in loads:
+        found[load.stage] = _together(found[load.stage], load) if load.stage in found else load
+    return found
 
 
 def _together(one: Load, other: Load) -> Load:
@@ -238,7 +255,7 @@ def _here(plain: Plain, renders: Sequence[Load], loads: Sequence[Load]) -> Short
 
 
 def _summed(work: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """A stage may be made in several lanes, where its offer was changed on the way."""
+    """Of a stage that is made in several lanes, together."""
     found: dict[str, float] = {}
     for stage, amount in work:
         found[stage] = found.get(stage, 0.0) + amount

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.routing import OfferFacts, choose
+from jobs.routing import OfferFacts, choose, hero_clips
 from jobs.settings_types import BatchSettings
 from jobs.states import Stage
 
@@ -46,12 +46,16 @@ class Kits:
     def along(self, road: Road, plan: VideoPlan) -> Sequence[Kit]:
         key = (id(plan.settings), plan.scenes)
         if key not in self.along_roads:
-            by_stage = {stage: self.kit_of(stage, plan.settings, plan.scenes) for stage in road.stages}
-            self.along_roads[key] = [by_stage[place.stage] for place in road.places]
+            heroes = hero_clips(plan.settings.offers, plan.scenes)
+            kinds = [(place.stage, place.stage == Stage.CLIP and place.scene <= heroes) for place in road.places]
+            made = {
+                kind: self.kit_of(kind[0], plan.settings, plan.scenes, hero=kind[1]) for kind in dict.fromkeys(kinds)
+            }
+            self.along_roads[key] = [made[kind] for kind in kinds]
         return self.along_roads[key]
 
-    def kit_of(self, stage: str, settings: BatchSettings, scenes: int) -> Kit:
-        offer = offer_of(stage, settings, self.plain)
+    def kit_of(self, stage: str, settings: BatchSettings, scenes: int, *, hero: bool = False) -> Kit:
+        offer = offer_of(stage, settings, self.plain, hero=hero)
         measured = self.plain.measured_of(stage, offer.id)
         units = money.units_of_call(
             stage, settings, scenes, lengths=offer.lengths, measured=measured, takes=offer.takes
@@ -91,8 +95,8 @@ class Kits:
         return self.chances[key]
 
 
-def offer_of(stage: str, settings: BatchSettings, plain: Plain) -> OfferFacts:
-    offer = choose(stage, settings.offers, plain.offers)
+def offer_of(stage: str, settings: BatchSettings, plain: Plain, *, hero: bool = False) -> OfferFacts:
+    offer = choose(stage, settings.offers, plain.offers, hero=hero)
     if offer is None:
         raise CannotForecast(f"No enabled provider makes this stage: {Stage(stage).label.lower()}.")
     return offer

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from jobs.offers import sold_in_bulk
-from jobs.routing import CAPABILITY_OF, is_in_bulk, wishes
+from jobs.routing import CAPABILITY_OF, hero_clips, is_in_bulk, wishes
 from jobs.settings_types import BatchSettings, TopicRow, merged
 from jobs.states import Stage
 from jobs.usual_units import usual_units
@@ -35,11 +35,14 @@ def estimate(topics: Iterable[TopicRow], settings: BatchSettings) -> Estimate:
     seconds = sum(one.seconds for one in each)
     micro, unpriced = 0, []
     for stage, counts in planned_units(videos=len(each), scenes=scenes, seconds=seconds, settings=settings).items():
-        cost = _cost(stage, counts, settings)
-        if cost is None:
+        heroes = sum(hero_clips(one.offers, one.scenes) for one in each) if stage == Stage.CLIP else 0
+        own = Counter({unit: n * heroes // scenes for unit, n in counts.items() if heroes})
+        parts = [(part, hero) for part, hero in ((counts - own, False), (own, True)) if part]
+        costs = [_cost(stage, part, settings, hero=hero) for part, hero in parts]
+        if None in costs:
             unpriced.append(Stage(stage).label.lower())
         else:
-            micro += cost
+            micro += sum(filter(None, costs))
     return Estimate(videos=len(each), scenes=scenes, seconds=seconds, micro=micro, unpriced=tuple(unpriced))
 
 
@@ -59,10 +62,10 @@ def planned_units(*, videos: int, scenes: int, seconds: int, settings: BatchSett
     return {str(stage): counts for stage, counts in planned.items()}
 
 
-def _cost(stage: str, counts: Mapping[str, int], settings: BatchSettings) -> int | None:
+def _cost(stage: str, counts: Mapping[str, int], settings: BatchSettings, *, hero: bool) -> int | None:
     """None when nobody offers the stage, or the offer has no price."""
     offers = Offer.objects.usable().select_related("provider").filter(capability=CAPABILITY_OF[stage])
-    wished = wishes(stage, settings.offers)
+    wished = wishes(stage, settings.offers, hero=hero)
     usable = {offer.pk: offer for offer in offers}
     offer = next((usable[wish] for wish in wished or usable if wish in usable), None)
     if offer is None:

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from jobs.advance import _Market
+from jobs.intake.estimate import estimate
 from jobs.launch import create_batch
 from jobs.models import Batch
 from jobs.offers import LaunchRefused, choices_for, concerns
@@ -193,3 +194,16 @@ def test_every_offer_of_an_adapter_can_be_read(db):
     sync_providers()
     for offer in Offer.objects.all():
         offer.full_clean()
+
+
+def test_the_estimate_counts_hero_scenes_by_their_own_model(runway):
+    turbo, dear = runway["gen4_turbo"].pk, runway["gen4.5"].pk
+
+    def micro(**offers):
+        settings = BatchSettings(scenes=5, seconds=25, offers=offers)
+        return estimate([TopicRow(topic="Bread")] * 3, settings).micro
+
+    all_turbo, all_dear = micro(clip=[turbo]), micro(clip=[dear])
+    assert 0 < all_turbo < all_dear
+    assert micro(**{"clip": [turbo], "clip:hero": [dear]}) == pytest.approx(0.6 * all_turbo + 0.4 * all_dear, rel=1e-6)
+    assert micro(**{"clip": [turbo], "clip:hero": [turbo]}) == pytest.approx(all_turbo, rel=1e-6)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from jobs.routing import CAPABILITY_OF, OfferFacts, choose
+import pytest
+
+from jobs.routing import CAPABILITY_OF, OfferFacts, choose, hero_clips
 from jobs.states import Stage
 
 OFFERS = [
@@ -27,6 +29,12 @@ def test_nothing_stands_in_for_a_choice_that_cannot_be_used():
 
 def test_the_first_of_several_that_can_be_used_is_taken():
     assert choose("clip", {"clip": [9, 3, 2]}, OFFERS).id == 3
+
+
+@pytest.mark.parametrize(("scenes", "heroes"), [(0, 0), (1, 1), (3, 1), (4, 2), (9, 2)])
+def test_of_a_video_to_come_one_or_two_scenes_are_heroes(scenes, heroes):
+    assert hero_clips({"clip:hero": [3]}, scenes) == heroes
+    assert hero_clips({"clip": [2], "clip:hero": []}, scenes) == 0
 
 
 def test_hero_scenes_have_a_list_of_their_own():

@@ -65,3 +65,16 @@ def a_quota(stage, amount, seconds, **values):
 
 def a_price(stage, unit, micro, per=1):
     return PriceFacts(provider_id=STAGES.index(stage) + 1, unit=unit, micro=micro, per=per)
+
+
+def with_heroes(plain, *, seconds, cap=None):
+    """Clips of hero scenes are made by an offer and in a lane of their own, number 9."""
+    lane = LaneFacts(id=9, provider_id=9, name="Hero clips", cap=cap, holds_thread=False)
+    facts = Measured(durations=(seconds,) * 21, calls=100, judged=100)
+    return replace(
+        plain,
+        providers=(*plain.providers, ProviderFacts(id=9, name="Vendor 9")),
+        lanes=(*plain.lanes, lane),
+        offers=(*plain.offers, OfferFacts(id=9, provider_id=9, lane_id=9, capability="clip", name="dear")),
+        measured={**plain.measured, ("clip", 9): facts},
+    )

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.forecast import Load, bound_of, orders
+from jobs.forecast.bounds import slowest_stage
 from jobs.forecast.clock import Clock
 from jobs.forecast.luck import Luck
 from jobs.settings_types import STRATEGIES
 from jobs.states import STAGE_NUMBER, Stage
-from tests.jobs.forecast.situations import STAGES, a_market, a_quota, an_order
+from tests.jobs.forecast.situations import STAGES, a_market, a_quota, an_order, with_heroes
 
 SOME = st.sampled_from(STAGES)
 
@@ -55,6 +56,31 @@ def test_stage_by_stage_costs_the_sum_and_one_by_one_everything():
     assert bound(plain, "sequential").seconds == everything
     paused = bound(plain, "chunked", chunk_size=5, chunk_pause_s=3)
     assert paused.seconds == pytest.approx(everything + 9 * 3)
+
+
+OF_HEROES = {"clip": [4], "clip:hero": [9]}
+
+
+def test_a_lane_of_hero_scenes_binds_by_itself():
+    told = bound(with_heroes(a_market(an_order(videos=10, scenes=2, offers=OF_HEROES)), seconds=300.0, cap=1))
+    assert told.seconds == 10 + 12 + 10 * 300 + 8
+    assert told.binding == "Hero clips: 1 at once"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize(("seconds", "cap"), [(300.0, 1), (20.0, 2)])
+def test_with_hero_scenes_nothing_ends_before_its_bound(strategy, seconds, cap):
+    order = an_order(videos=7, scenes=5, offers=OF_HEROES, strategy=strategy)
+    plain = with_heroes(a_market(order, caps={Stage.CLIP: 3}), seconds=seconds, cap=cap)
+    run = Clock(plain, order.settings, Luck(1, nominal=True)).run()
+    assert run.finish_s >= bound(plain, strategy).seconds - 1e-6
+
+
+def test_what_is_left_of_a_stage_is_shared_out_to_its_lanes():
+    order = an_order(videos=10, scenes=2, offers=OF_HEROES)
+    slow = with_heroes(a_market(order, caps={Stage.CLIP: 100, Stage.IMAGE: 1}), seconds=300.0, cap=1)
+    assert slowest_stage(slow, {"clip": 20, "image": 20}) == "clip"
+    assert slowest_stage(slow, {"clip": 1, "image": 20}) == "image"
 
 
 def test_a_batch_is_measured_by_what_it_really_asked_for():

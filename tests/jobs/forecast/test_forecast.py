@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.forecast import CannotForecast, forecast, from_json, seconds_left
+from jobs.forecast import CannotForecast, PriceFacts, forecast, from_json, seconds_left
 from jobs.forecast.money import most_in_an_hour
 from jobs.settings_types import STRATEGIES
 from jobs.states import Stage
-from tests.jobs.forecast.situations import a_market, a_price, a_quota, an_order
+from tests.jobs.forecast.situations import a_market, a_price, a_quota, an_order, with_heroes
 
 
 def test_every_strategy_is_told_of_side_by_side():
@@ -57,6 +57,16 @@ def test_the_band_holds_what_a_run_with_other_luck_takes():
 
 
 # -- money
+
+
+@pytest.mark.parametrize(("scenes", "heroes"), [(1, 1), (3, 1), (5, 2)])
+def test_hero_scenes_cost_what_their_own_offer_costs_and_take_its_time(scenes, heroes):
+    order = an_order(videos=3, scenes=scenes, offers={"clip": [4], "clip:hero": [9]})
+    prices = (a_price(Stage.CLIP, "calls", 100), PriceFacts(provider_id=9, unit="calls", micro=7000))
+    plain = with_heroes(a_market(order, prices=prices), seconds=300.0)
+    told = forecast(plain, ["pipelined"])["pipelined"]
+    assert told.exact_micro == 3 * (heroes * 7000 + (scenes - heroes) * 100)
+    assert told.first_s == pytest.approx(10 + 12 + 300 + 8)
 
 
 def test_prices_for_a_call_are_exact_and_those_by_the_unit_estimated():
