@@ -216,6 +216,8 @@ def _error(told: dict[str, Any]) -> exceptions.CallError | None:
         return None
     if told["outcome"] == "Rejected":
         return exceptions.Rejected(told["message"], moderated=told["moderated"], http_status=told["http_status"])
+    if told["outcome"] == "HeldBack":
+        return exceptions.HeldBack(told["message"])
     kind = ERRORS.get(told["outcome"], exceptions.Unknown)
     return kind(told["message"], http_status=told["http_status"])
 

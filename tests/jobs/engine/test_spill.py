@@ -83,6 +83,7 @@ def test_what_is_kept_is_read_back_whole(vendor, what):
         exceptions.Rejected("No.", moderated=True, http_status=422),
         exceptions.RateLimited("Slow down.", http_status=429),
         exceptions.NotSent("Not there."),
+        exceptions.HeldBack("Too late."),
         exceptions.Unknown("No answer.", http_status=502),
         exceptions.Unauthorised("Who?", http_status=401),
         exceptions.OutOfCredit("Pay.", http_status=402),
