@@ -72,6 +72,7 @@ class Engine(RuleBasedStateMachine):
         self.user = User.objects.create_user(username="somebody")
         self.hands: list[Hand] = []
         self.looked_at: object = None
+        self.went_back = False
 
     @initialize(topics=some.integers(1, 2), moderation=some.booleans(), by_link=some.booleans())
     def launch(self, topics: int, moderation: bool, by_link: bool) -> None:
@@ -146,6 +147,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(seconds=some.sampled_from((1.0, 20.0)))
     def clock_goes_back(self, seconds: float) -> None:
+        self.went_back = True
         self.clock.pass_s(-seconds)
 
     @rule(which=number, state=some.sampled_from(("succeeded", "succeeded", "failed", "moderated", "odd", "running")))
@@ -238,7 +240,9 @@ class Engine(RuleBasedStateMachine):
             *history.caps_were_kept(),
         ]
         # Leases are looked at by the true clock, and how long nobody came by is for the test to choose.
-        assert [s for s in said if "owned for ever" not in s] == []
+        said = [s for s in said if "owned for ever" not in s]
+        # What came first can be told by times only while these do not go back.
+        assert [s for s in said if not (self.went_back and s.startswith("I18"))] == []
 
     def teardown(self) -> None:
         try:
