@@ -118,7 +118,7 @@ def test_those_that_are_due_soon_ride_along_and_no_more_than_the_vendor_takes(sc
 
 
 def test_a_job_is_not_handed_out_again_while_its_poll_may_still_be_out(scene):
-    scene.batch("a", "b", provider=scene.vendor("jobs", latency_s=[1.5, 1.5]))
+    scene.batch("a", "b", provider=scene.vendor("jobs", latency_s=[20, 20]))
     scene.drive_until(all_run)
     ended = Step.objects.first()
     Step.objects.filter(pk=ended.pk).update(cancel_asked=True)
@@ -133,8 +133,8 @@ def test_a_job_is_not_handed_out_again_while_its_poll_may_still_be_out(scene):
 
 def test_a_provider_is_asked_in_no_more_calls_than_it_has_places(scene, monkeypatch):
     monkeypatch.setattr(SimJobs, "can_list", 0)
-    scene.batch(*"abc", provider=scene.vendor("jobs", latency_s=[1.5, 1.5]))
-    scene.batch("d", provider=scene.vendor("hooks", latency_s=[1.5, 1.5]))
+    scene.batch(*"abc", provider=scene.vendor("jobs", latency_s=[20, 20]))
+    scene.batch("d", provider=scene.vendor("hooks", latency_s=[20, 20]))
     scene.drive_until(all_run)
     make_due()
     now = datetime.now(UTC)

@@ -96,8 +96,12 @@ def test_a_look_that_is_refused_for_haste_is_done_again_within_a_minute_whatever
     def refuse(self, external_id):
         raise RateLimited("Slow down.", retry_after_s=86_400.0)
 
-    monkeypatch.setattr(SimBulk, "bulk_poll", refuse)
-    in_bulk(scene, seller(scene))
-    scene.drive_until(has(message="Slow down."))
+    with monkeypatch.context() as patched:
+        patched.setattr(SimBulk, "bulk_poll", refuse)
+        in_bulk(scene, seller(scene))
+        scene.drive_until(has(message="Slow down."))
     job = BulkJob.objects.get()
     assert timedelta(seconds=40) < job.next_at - datetime.now(UTC) <= timedelta(seconds=60)
+    BulkJob.objects.update(next_at=datetime.now(UTC))
+    scene.drive_until(all_done)
+    scene.check()
