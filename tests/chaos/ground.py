@@ -49,6 +49,7 @@ class Ground:
             (self.folder / folder).mkdir(parents=True, exist_ok=True)
         settings.MIN_FREE_BYTES = 1000
         settings.CALL_THREADS, settings.MEDIA_PLACES = 8, 2
+        settings.DRIVE_TIMEOUT_S = 2  # one that was stopped is older: it is taken for stuck, and its answers come late
         for adapter in VENDORS.values():
             adapter.deadline_s = dict.fromkeys(EVERYTHING, pace.DEADLINE_S)
             adapter.max_age_s = pace.MAX_AGE_S
