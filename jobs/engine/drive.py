@@ -265,7 +265,7 @@ class Drive:
         begun = 0
         places = self.poll_places.left(self.pool)
         if places > 0 and looks.some_poll_is_due(now):
-            ages = self.steady.tells_ages(now, monotonic())
+            ages = self.steady.tells_ages(self.clock(), monotonic())
             each = self.poll_places.of_each(self._my_slugs(), self.pool, monotonic())
             groups = taking.due_polls(list(each), places, now, ages=ages, each=each)
             begun += self._start_all("poll", map(self._polling, groups))

@@ -40,7 +40,8 @@ def end_what_others_left(sim) -> None:
     """A job that an earlier test left stuck would take one of the vendor's places for ever."""
     for bill in sim.books()["bills"]:
         if bill["state"] in ALIVE:
-            requests.delete(f"{sim.url}/{bill['vendor']}/v1/jobs/{bill['id']}", timeout=5).raise_for_status()
+            answer = requests.delete(f"{sim.url}/{bill['vendor']}/v1/jobs/{bill['id']}", timeout=5)
+            assert answer.status_code in (200, 409), answer.text  # 409: it has ended by itself since
 
 
 class Scene:
