@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._read)
         self.is_open, self.is_last = True, False  # the client asks for no more after this one
+        self._is_sending = False
 
     def _read(self) -> None:
         try:
@@ -74,11 +76,17 @@ class Connection:
 
     async def send(self, data: bytes) -> None:
         """As much of it as the client wants to have."""
+        if not self.is_open:
+            return
+        self._is_sending = True
         try:
-            if self.is_open:
-                await self._loop.sock_sendall(self._sock, data)
+            await self._loop.sock_sendall(self._sock, data)
         except OSError:
             self.close()
+        finally:
+            self._is_sending = False
+            if not self.is_open:
+                self._sock.close()
 
     def send_now(self, data: bytes) -> bytes:
         """What did not fit."""
@@ -96,7 +104,11 @@ class Connection:
             if reset:  # what TCP does when nobody lingers to hear the rest
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._loop.remove_reader(self._sock)
-            self._sock.close()
+            if not self._is_sending:
+                self._sock.close()
+                return
+            with suppress(OSError):  # what is being sent fails by this, and closes it: the loop still knows its number
+                self._sock.shutdown(socket.SHUT_RDWR)
 
 
 def _moment(notes: list[Any]) -> float:

@@ -35,10 +35,10 @@ def captions(alignment: Said, text: str, *, has_directions: bool) -> tuple[Outpu
 
 def _times(alignment: Said, text: str) -> list[tuple[float, float]]:
     """(start, end) of each letter in seconds; raises Unknown."""
-    letters = [letter.text() for letter in alignment.items("characters")]
+    letters = [letter.text(default="") for letter in alignment.items("characters")]  # a NUL is left out
     starts = [moment.number() for moment in alignment.items("character_start_times_seconds")]
     ends = [moment.number() for moment in alignment.items("character_end_times_seconds")]
-    if "".join(letters) != text or not len(text) == len(letters) == len(starts) == len(ends):
+    if "".join(letters) != text.replace("\0", "") or not len(text) == len(letters) == len(starts) == len(ends):
         raise alignment.unusable("a time for each letter")
     before = 0.0
     for start, end in zip(starts, ends, strict=True):
