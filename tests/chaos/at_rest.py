@@ -60,6 +60,21 @@ def finished_jobs_are_used(books: dict[str, Any]) -> Iterator[str]:
             yield f"I16 step {step.pk} ({step.state}): attempt {attempt.pk} was made and billed, and nothing came of it"
 
 
+def nothing_is_bought_twice(books: dict[str, Any]) -> Iterator[str]:
+    """I5: of a step one job was made and billed, or a lost answer, a decision, a bad file or a cancel says why not."""
+    done = {bill["tag"] for bill in books["bills"] if bill["state"] == "succeeded" and bill["amount_micro"]}
+    was_lost = set(LedgerEntry.objects.filter(kind=LedgerEntry.Kind.AT_RISK).values_list("attempt", flat=True))
+    decided = set(Decision.objects.exclude(step=None).values_list("step", flat=True))
+    known = Attempt.objects.filter(tag__in=done, outcome__in=(Outcome.ACCEPTED, Outcome.ADOPTED))
+    of_step: dict[int, list[int]] = defaultdict(list)
+    for attempt in known.exclude(pk__in=was_lost).filter(step__failures=0, step__video__cancelled_at=None):
+        if attempt.step_id not in decided:
+            of_step[attempt.step_id].append(attempt.pk)
+    for step, attempts in of_step.items():
+        if len(attempts) > 1:
+            yield f"I5 step {step} was bought {len(attempts)} times: attempts {attempts}"
+
+
 def pages_say_the_same() -> Iterator[str]:
     """I21: the bars of the batch page against a plain count."""
     batches = list(Batch.objects.all())

@@ -81,6 +81,7 @@ def test_sound_rows_break_nothing(watched, attempt):
     assert list(at_rest.every_attempt_is_closed()) == []
     assert list(at_rest.books_are_equal(bill())) == []
     assert list(at_rest.finished_jobs_are_used(bill())) == []
+    assert list(at_rest.nothing_is_bought_twice(bill())) == []
     assert list(at_rest.done_steps_have_one_file()) == []
 
 
@@ -160,6 +161,17 @@ def test_a_job_of_nobody_is_seen(attempt):
 
 def test_a_job_that_was_paid_for_and_left_lying_is_seen(attempt):
     assert numbers(at_rest.finished_jobs_are_used(bill())) == {"I16"}
+
+
+def test_a_step_that_was_bought_twice_for_no_reason_is_seen(attempt):
+    bills = {"bills": bill()["bills"] + bill("tag-2")["bills"]}
+    assert list(at_rest.nothing_is_bought_twice(bills)) == []
+    again = Attempt.objects.get()
+    again.pk, again.no, again.tag, again.external_id = None, 2, "tag-2", "job-2"
+    again.save()
+    assert numbers(at_rest.nothing_is_bought_twice(bills)) == {"I5"}
+    Step.objects.update(failures=1)  # its first file was no good
+    assert list(at_rest.nothing_is_bought_twice(bills)) == []
 
 
 def test_a_step_that_is_done_without_a_file_or_with_two_is_seen(attempt):

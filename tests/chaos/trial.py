@@ -232,6 +232,7 @@ class Trial:
             *at_rest.every_attempt_is_closed(),
             *at_rest.books_are_equal(books),
             *at_rest.finished_jobs_are_used(books),
+            *at_rest.nothing_is_bought_twice(books),
             *at_rest.done_steps_have_one_file(),
             *at_rest.pages_say_the_same(),
             *at_rest.webhooks_are_stored_once(),
