@@ -78,8 +78,10 @@ class Storm:
         control.pause(Batch.objects.get(), since)
 
         def resume() -> None:
-            self.pauses.append((Batch.objects.get().pk, since, weather.now()))  # from the next line on calls leave
-            control.resume(Batch.objects.get())
+            batch = Batch.objects.get()
+            if batch.paused_at:  # and was not resumed by the end of another pause
+                self.pauses.append((batch.pk, since, weather.now()))  # from the next line on calls leave
+                control.resume(batch)
 
         self._after(for_s, resume)
 
