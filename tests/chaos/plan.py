@@ -137,7 +137,7 @@ def _control(chance: Random, vendor: str) -> dict[str, Any]:
         "next_get": chance.choices(LOOKS, k=chance.randint(0, 4)) if wild else [],
         "bulk_rates": dict.fromkeys(chance.sample(BULK_FAULTS, 2), wild),
         **QUICK_BULK,
-        "link_life_s": chance.choice((0.0, 0.0, 0.0, 1.0)) if vendor == "jobs" else 0.0,  # others give no fresh link
+        "link_life_s": chance.choice((0.0, 0.0, 0.0, 2.0)) if vendor == "jobs" else 0.0,  # others give no fresh link
     }
 
 
