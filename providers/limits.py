@@ -25,7 +25,7 @@ CLEAN_WINDOWS = 10  # without a refusal, then bursts are tried again
 MOST_IN_ROW = 5  # failures
 ENOUGH_TO_JUDGE = 10  # calls that ended within a minute
 FIRST_BREAK_S, LONGEST_BREAK_S = 5.0, 300.0
-ENOUGH_SEEN, MOST_SEEN = 20, 200  # answers from which is learned what reserved units come to
+ENOUGH_SEEN, MOST_SEEN = 20, 400  # answers from which is learned what reserved units come to
 UNLUCKY = 3.0  # standard deviations that are kept free
 PACE_MARGIN = 0.03  # even pacing keeps so much more distance than the quota asks for
 
@@ -207,10 +207,18 @@ class MixedMeter(Meter):
         super().__init__(window, used, now, planned=planned)
         self.reckoning = reckoning or Reckoning()
         self._settled, self._out = _Sums(self._uses, window.span_s), _Sums(sorted(out), window.span_s)
+        self._found: list[tuple[int, float, float]] = []  # (units, not before, when they fit)
 
     def _free_at(self, units: int, now: float) -> float:
         """The first moment from which so much fits beside all that lies ahead, for as long as it counts."""
         want = min(units, self.window.amount)
+        # Where less had no room a moment ago there is none now: it only becomes fuller while places are given away.
+        first = max((at for less, since, at in self._found if less <= want and since <= now), default=now)
+        at = self._first_fit(want, max(now, first))
+        self._found.append((want, now, at))
+        return at
+
+    def _first_fit(self, want: int, now: float) -> float:
         for at in merge([now], self._settled.ends_after(now), self._out.ends_after(now)):
             until = at + self.window.span_s
             ahead = chain([at], self._settled.starts_between(at, until), self._out.starts_between(at, until))
@@ -222,6 +230,8 @@ class MixedMeter(Meter):
         """What counts at a moment, together with so much more."""
         settled, _ = self._settled.at(moment)
         reserved, squares = self._out.at(moment)
+        if not settled and not reserved:
+            return units  # alone it may take all there is: else what comes to more than was reserved would never leave
         return settled + self.reckoning.bound(reserved + units, squares + units * units)
 
     def take(self, units: int, at: float) -> None:

@@ -156,6 +156,10 @@ class Selected(FromCatalogue):
     class Meta:
         abstract = True
 
+    @property
+    def is_of_all(self) -> bool:
+        return not self.capability and self.offer_id is None
+
     def matches(self, capability: str, offer_id: int | None) -> bool:
         return self.capability in ("", capability) and self.offer_id in (None, offer_id)
 

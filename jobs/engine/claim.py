@@ -74,7 +74,7 @@ def claim(
     queue = _Queue(provider, list(desk.open_lanes), now, alone_only=alone_only)
     steps: list[Step] = []
     most, at_once = 1 if alone_only else places, desk.likely()
-    while len(steps) < most and not desk.is_full():
+    while len(steps) < most and not desk.is_full() and not desk.is_over():
         wanted = min(most - len(steps), at_once)
         found = queue.next(wanted)
         admitted = desk.admit(found)

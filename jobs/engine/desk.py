@@ -180,6 +180,10 @@ class Desk:
         cap = self.provider.max_in_flight
         return cap is not None and self.in_flight.total() >= cap
 
+    def is_over(self) -> bool:
+        """A quota of all its calls has no room, and enough wait for it."""
+        return any(meter.is_over and meter.quota.is_of_all for meter in self.meters)
+
     def likely(self) -> int:
         """About how many steps there is room for: so many are worth reading at first."""
         requests = [meter.free for meter in self.meters if meter.quota.unit == Quota.Unit.REQUESTS]

@@ -194,9 +194,9 @@ class Drive:
                 return 1
         if self.role != GENERATION:
             return self._claim_all(now, self.pool.idle) + self._check(now, alone=False)
-        # A place that came free is taken again first, while threads abound. Then what is short and brings home what is
+        # Where a place came free new calls go first, while threads abound. Then what is short and brings home what is
         # paid for: new calls would take every thread again and again.
-        again = self._claim_all(now, min(self.waits.freed, self.pool.idle - self.pool.size // SPARE - 1))
+        again = self._claim_all(now, self.pool.idle - self.pool.size // SPARE - 1) if self.waits.freed else 0
         self.waits.freed = 0
         asked = self._ask(now)
         begun = again + asked + self._fetch(now, alone=False) + self._claim_all(now, self.pool.idle) + self._sweep()

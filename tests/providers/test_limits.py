@@ -200,6 +200,13 @@ def test_what_is_out_counts_for_what_it_will_come_to():
     assert counts.when(10, 1.0) == 10.0
 
 
+def test_a_call_as_large_as_the_window_leaves_alone_even_where_vendors_count_more_than_was_reserved():
+    known = Reckoning().learned([1.2] * 30)
+    counts = MixedMeter(Window(amount=100, seconds=10), [(0.0, 30)], 1.0, reckoning=known)
+    assert counts.when(100, 1.0) == 10.0
+    assert counts.when(250, 10.0) == 10.0  # more than all of it is treated as all of it
+
+
 # -- a small one before a large one ----------------------------------------------------------------------
 
 
@@ -232,6 +239,23 @@ def test_whatever_goes_first_no_window_ever_holds_too_much(used, wants):
         meter.take(want, at)
         uses.append((at, want))
         assert profile(window, uses) <= window.amount
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 9.9), st.integers(1, 40)), max_size=6),
+    st.lists(st.tuples(st.floats(0, 9.9), st.integers(1, 40)), max_size=6),
+    st.lists(st.tuples(st.integers(1, 120), st.floats(0, 3), st.booleans()), min_size=1, max_size=15),
+)
+def test_what_was_found_before_changes_no_answer(used, out, asked):
+    window, known = Window(amount=100, seconds=10), Reckoning().learned([0.6, 0.9] * 20)
+    meter, taken = MixedMeter(window, used, 9.9, out=out, reckoning=known), [*out]
+    for want, later, takes in asked:
+        fresh = MixedMeter(window, used, 9.9, out=taken, reckoning=known)
+        at = meter.when(want, 9.9 + later)
+        assert at == fresh.when(want, 9.9 + later)
+        if takes:
+            meter.take(want, at)
+            taken.append((at, want))
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=12))
