@@ -21,7 +21,7 @@ SEND_WITHIN = timedelta(seconds=20)  # a thread that comes later than this does 
 AHEAD_OF_US_S = 5.0  # a moment that lies further ahead than any claim was written by a clock that was wrong
 AHEAD_SHARE = 0.9  # of the window: the farthest ahead that places are given away
 PATIENCE_SHARE = 0.001  # of the window: where many places come free at once, a few milliseconds later is as good
-MOST_WAITING = 30  # places that are kept for those that wait, while smaller ones are let by
+MOST_WAITING = 8  # places that are kept for those that wait, while smaller ones are let by
 UNITS = ("images", "tokens", "characters")
 HOUR = timedelta(hours=1)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 
-MOST_POLLS = 18.0  # of a job, on average
+MOST_POLLS = 19.0  # of a job, on average
 DELAY_SHARE = 0.005  # of the median duration: a mean delay that needs no more polls than that
 LEAST_GAP_S = 0.05
 LEAST_GAP_SHARE = 0.005  # of the median duration

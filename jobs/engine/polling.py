@@ -20,7 +20,7 @@ from providers.types import Capability, Request
 from .poll_plan import MOST_STEP_S, Plan, plan_of
 
 FIRST_GUESS_S = 3.0  # before anything is known of a lane
-FIRST_GROWTH = 0.06  # of the age: the steps after that
+FIRST_GROWTH = 0.05  # of the age: the steps after that
 LEAST_STEP_S = 0.155  # between two polls of one job, on average
 JITTER = 0.1
 KEPT = 50  # durations of like jobs

@@ -18,6 +18,8 @@ from providers.models import Lane, Offer, Price, Provider
 from tests.factories import a_batch, a_provider
 from tests.simulator_adapter import register_all
 
+from .stopped import closed_until
+
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
 NOW = datetime(2025, 11, 28, 12, tzinfo=UTC)
@@ -45,18 +47,7 @@ def now_at(step: Step) -> str:
     return Step.objects.select_related("provider").get(pk=step.pk).provider.slug
 
 
-STOPS = [
-    ({"paused": True}, {}),
-    ({"enabled": False}, {}),
-    ({"paused_until": LATER}, {}),
-    ({}, {"paused": True}),
-    ({}, {"paused_until": LATER}),
-    ({}, {"broken_until": LATER}),
-    ({}, {"max_in_flight": 0}),
-]
-
-
-@pytest.mark.parametrize(("of_provider", "of_lane"), STOPS)
+@pytest.mark.parametrize(("of_provider", "of_lane"), closed_until(LATER))
 def test_the_next_takes_over_where_the_first_is_stopped_for_long(first, second, of_provider, of_lane):
     step = a_step(first, second, failover=True)
     Provider.objects.filter(pk=first.pk).update(**of_provider)

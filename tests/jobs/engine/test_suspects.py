@@ -18,6 +18,7 @@ from providers import registry
 from providers.models import Lane, Provider
 
 from .listed_vendor import Listed, of_listed
+from .stopped import closed_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -38,18 +39,7 @@ def after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-CLOSED = [
-    ({"paused": True}, {}),
-    ({"enabled": False}, {}),
-    ({"paused_until": LATER}, {}),
-    ({}, {"paused": True}),
-    ({}, {"paused_until": LATER}),
-    ({}, {"broken_until": LATER}),
-    ({}, {"max_in_flight": 0}),
-]
-
-
-@pytest.mark.parametrize(("of_provider", "of_lane"), CLOSED)
+@pytest.mark.parametrize(("of_provider", "of_lane"), closed_until(LATER))
 def test_where_its_provider_or_lane_is_closed_nothing_waits_for_it(suspects, of_provider, of_lane):
     of_listed()
     Step.objects.update(crash_count=1)
