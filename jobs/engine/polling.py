@@ -5,7 +5,6 @@ Jobs are alike that make so many seconds by the same offer in one lane. What is 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -22,13 +21,12 @@ from .poll_plan import MOST_STEP_S, Plan, plan_of
 FIRST_GUESS_S = 3.0  # before anything is known of a lane
 FIRST_GROWTH = 0.05  # of the age: the steps after that
 LEAST_STEP_S = 0.155  # between two polls of one job, on average
-JITTER = 0.1
 KEPT = 50  # durations of like jobs
 MOST_KINDS = 20  # of like jobs, in one lane
 ENOUGH_ALIKE = 5  # fewer tell less than all jobs of the lane do
 LATE_SHARE = 0.1  # of its age: a poll that comes so much later than was meant tells little of the job
 LOOKED_TOO_LATE = 0.97  # of the fastest: a job that had ended by its first poll may have taken even less
-SHARED_STEP_S = 0.08  # between two calls that ask about several jobs: each costs us work, too
+SHARED_STEP_S = 0.06  # between two calls that ask about several jobs: each costs us work, too
 HOOK_S = 60.0  # to wait for the first webhook of all
 HOOK_SHARE = 0.1  # of that: the wait after a webhook that came too early
 HOOK_MARGIN = 1.25  # times the slowest: only then nobody waits for a webhook any longer
@@ -69,23 +67,21 @@ def ask_again(asked: Sequence[Asked], now: datetime) -> datetime:
     by itself: a little more often than for any of them, and far fewer calls than for all of them.
     """
     steps = [_step_s(one, now) for one in asked]
-    least = min(step for step, _ in steps)
-    step_s = max(sum(step**-2 for step, _ in steps) ** -0.5, min(least, SHARED_STEP_S))
-    if all(may_have_ended for _, may_have_ended in steps):
-        step_s *= random.uniform(1 - JITTER, 1 + JITTER)
+    least = min(steps)
+    step_s = max(sum(step**-2 for step in steps) ** -0.5, min(least, SHARED_STEP_S))
     step_s = max(step_s, _adapter(asked[0].attempt).least_poll_s)
     return now + timedelta(seconds=step_s)
 
 
-def _step_s(one: Asked, now: datetime) -> tuple[float, bool]:
-    """Until this job would be asked about by itself, and whether it may have ended by now."""
+def _step_s(one: Asked, now: datetime) -> float:
+    """Until this job would be asked about by itself."""
     age_s = max(0.0, (now - _started(one.attempt)).total_seconds())
     plan = _plan(one.lane, one.attempt, one.kind)
     if one.hooked and one.lane.hooks_missed < HOOKS_TO_MISS and age_s < (until_s := _hooked_until_s(plan)):
-        return min(until_s - age_s, max(1.0, HOOK_SHARE * until_s)), True
+        return min(until_s - age_s, max(1.0, HOOK_SHARE * until_s))
     if plan is None:
-        return min(max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s), MOST_STEP_S), True
-    return plan.next_age(age_s) - age_s, age_s > plan.fastest_s
+        return min(max(FIRST_GUESS_S - age_s, LEAST_STEP_S, FIRST_GROWTH * age_s), MOST_STEP_S)
+    return plan.next_age(age_s) - age_s
 
 
 def learn(
