@@ -77,7 +77,7 @@ class Desk:
         lanes = self._read_lanes()
         self.meters = read_meters(provider, lanes, now)
         self.of_kind: dict[tuple[str, int | None], list[QuotaMeter]] = {}
-        self.prices: list[Price] = books.valid_prices(provider.pk, now)
+        self.prices: list[Price] | None = None  # read, as the budgets, once there is a place for something
         self.price_of: dict[tuple[str, int | None], Price | None] = {}
         self.budgets: Sequence[Budget] | None = None
         self.admitted: dict[int, _Admitted] = {}
@@ -112,8 +112,6 @@ class Desk:
     def admit(self, steps: list[Step]) -> list[Step]:
         """Those of the steps for which every quota, cap and budget has room."""
         admitted: list[Step] = []
-        if self.budgets is None:
-            self.budgets = books.lock_budgets(self.now)
         for step in steps:
             meters = self._meters_for(step)
             if not self._has_place(step) or any(meter.is_over for meter in meters):
@@ -131,6 +129,8 @@ class Desk:
             if price is None or not is_counted(price, units):  # no price, no call
                 continue
             micro = books.cost(price, units)
+            if self.budgets is None:
+                self.budgets = books.lock_budgets(self.now)
             full = books.admit(
                 self.budgets,
                 micro=micro,
@@ -172,6 +172,8 @@ class Desk:
 
     def _price(self, capability: str, offer_id: int | None) -> Price | None:
         kind = (capability, offer_id)
+        if self.prices is None:
+            self.prices = books.valid_prices(self.provider.pk, self.now)
         if kind not in self.price_of:
             self.price_of[kind] = price_for(self.prices, capability, offer_id)
         return self.price_of[kind]
