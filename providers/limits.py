@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import merge
@@ -27,6 +28,7 @@ ENOUGH_TO_JUDGE = 10  # calls that ended within a minute
 FIRST_BREAK_S, LONGEST_BREAK_S = 5.0, 300.0
 ENOUGH_SEEN, MOST_SEEN = 20, 400  # answers from which is learned what reserved units come to
 UNLUCKY = 3.0  # standard deviations that are kept free
+KEPT_ANSWERS = 32  # of a meter about when units fit
 PACE_MARGIN = 0.03  # even pacing keeps so much more distance than the quota asks for
 
 
@@ -207,7 +209,7 @@ class MixedMeter(Meter):
         super().__init__(window, used, now, planned=planned)
         self.reckoning = reckoning or Reckoning()
         self._settled, self._out = _Sums(self._uses, window.span_s), _Sums(sorted(out), window.span_s)
-        self._found: list[tuple[int, float, float]] = []  # (units, not before, when they fit)
+        self._found: deque[tuple[int, float, float]] = deque(maxlen=KEPT_ANSWERS)  # (units, not before, when they fit)
 
     def _free_at(self, units: int, now: float) -> float:
         """The first moment from which so much fits beside all that lies ahead, for as long as it counts."""
