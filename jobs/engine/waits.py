@@ -24,8 +24,8 @@ class Waits:
         ] = {}  # lanes at their cap; a place of ours says so at once
 
     def forget_past(self, now: datetime) -> None:
-        """And what a clock that was ahead has said."""
-        last = now + TRY_AGAIN
+        """And what a clock that was ahead has said; not what was learned since this round began."""
+        last = now + 2 * TRY_AGAIN
         self._until = {slug: moment for slug, moment in self._until.items() if now < moment <= last}
         self._full = {slug: (lanes, moment) for slug, (lanes, moment) in self._full.items() if now < moment <= last}
 

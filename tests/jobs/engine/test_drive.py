@@ -9,14 +9,15 @@ import pytest
 from django.db import OperationalError
 
 from jobs.control import Cancel, cancel
-from jobs.engine import assets, calls, housekeeping, settle, worker
+from jobs.engine import assets, calls, drive, housekeeping, settle, worker
 from jobs.engine.claim import claim
 from jobs.engine.drive import Drive
+from jobs.engine.waits import Waits
 from jobs.models import Attempt, Batch, Notice, Step, Video, Worker
 from jobs.states import Reason, State
 from providers import registry
 from providers.exceptions import CallError, NotSent
-from providers.models import Provider
+from providers.models import Provider, Quota
 from providers.types import Capability, Request
 from tests.simulator_adapter import SimInstant
 
@@ -66,6 +67,21 @@ def test_a_job_that_is_paid_for_comes_home_before_new_calls_take_the_threads(sce
     others = scene.batch(*"abcdefghijklmnop", provider=scene.vendor("instant", latency_s=[0.1, 0.2]))
     scene.drive_until(lambda: not jobs.steps.filter(state=State.RUNNING).exists())
     assert others.steps.filter(state=State.READY).count() >= 8
+
+
+def test_where_there_is_no_room_for_more_a_round_looks_once(scene, monkeypatch):
+    provider = scene.vendor("instant")
+    Quota.objects.create(provider=provider, unit="requests", amount=1, window_s=600)
+    scene.batch("a", "b", provider=provider)
+    mine = Drive("generation", slice_s=60)
+    scene.drives = [mine]
+    scene.drive_until(lambda: Attempt.objects.exclude(ended_at=None).exists())
+    looks = []
+    monkeypatch.setattr(drive, "claim", lambda *args, **kwargs: looks.append(args) or claim(*args, **kwargs))
+    mine.waits = Waits()
+    mine.waits.freed = 1
+    mine.step_once()
+    assert len(looks) == 1
 
 
 def test_a_suspect_runs_with_nothing_beside_it(scene):

@@ -62,6 +62,14 @@ def test_what_a_clock_said_that_was_ahead_is_forgotten_when_it_is_put_right():
     assert waits.full_lanes() == set()
 
 
+def test_what_was_learned_since_the_round_began_holds_in_it():
+    waits = Waits()
+    waits.claimed("one", Claim(again_at=NOW + timedelta(hours=1), full_lanes={1}), 5, NOW + timedelta(seconds=0.02))
+    waits.forget_past(NOW)
+    assert not waits.is_worth_a_try("one")
+    assert waits.full_lanes() == {1}
+
+
 def test_nothing_is_remembered_for_longer_than_until_the_next_look():
     waits = Waits()
     waits.claimed("one", Claim(again_at=NOW + timedelta(hours=1), full_lanes={1}), 5, NOW)
