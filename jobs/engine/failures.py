@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from jobs import risk
-from jobs.models import Attempt, Step
+from jobs.models import Attempt, Decision, Step
 from jobs.states import MOST_CRASHES, Reason, State
 from providers import downloads, registry
 from providers.exceptions import CallError, HeldBack, NotSent, OutOfCredit, RateLimited, Rejected, Unauthorised
@@ -111,6 +111,9 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
     if _was_deleted(ticket, error):
         _count_as_paid(batch, step, attempt, f"It was ended, and {attempt.provider} knows it no more")
         return
+    if _is_misnamed(attempt, error):
+        _ask_the_person_again(batch, step, attempt)
+        return
     if ticket.too_old:
         give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return
@@ -121,6 +124,21 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
 def _was_deleted(ticket: Ticket, error: Any) -> bool:
     """By our own cancel, of which nobody need have heard the answer. Such a vendor never says whether it bills it."""
     return ticket.cancel and registry.get(ticket.slug).cancel_deletes and getattr(error, "http_status", None) == 404
+
+
+def _is_misnamed(attempt: Attempt, error: Any) -> bool:
+    """The vendor knows no such job, and it was a person who named it."""
+    if attempt.outcome != Outcome.ADOPTED or getattr(error, "http_status", None) != 404:
+        return False
+    return attempt.decisions.filter(kind=Decision.Kind.IT_HAPPENED).exists()
+
+
+def _ask_the_person_again(batch: Settlement, step: Step, attempt: Attempt) -> None:
+    """As it was before the job was named: its money is at risk."""
+    reason = f"{attempt.provider} knows no job “{attempt.external_id}”: look for its id once more."
+    batch.moves.append(books.put_at_risk_again(attempt, step.batch))
+    batch.attempt(attempt, outcome=Outcome.UNKNOWN, external_id="", message=reason, ended_at=batch.now)
+    batch.go(step, State.ATTENTION, reason=Reason.DECISION, message=reason)
 
 
 def lose_answer(batch: Settlement, step: Step, attempt: Attempt, error: Any, *, crash_count: int | None = None) -> None:
