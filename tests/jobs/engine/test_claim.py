@@ -7,18 +7,18 @@ import pytest
 from django.contrib.auth.models import User
 
 from jobs import control
-from jobs.engine import settle, worker
+from jobs.engine import settle
 from jobs.engine.calls import Answer
 from jobs.engine.claim import claim
 from jobs.models import Attempt, Batch, Budget, LedgerEntry, Step, Video
 from jobs.settings_types import BatchSettings
 from jobs.states import Reason, State
-from providers import registry
 from providers.exceptions import NotSent, Unknown
 from providers.models import Lane, Offer, Price, Quota
 from tests.factories import a_batch, a_provider
 from tests.invariants import assert_invariants
-from tests.simulator_adapter import SimInstant, SimJobs
+
+from .enlisted import a_worker
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -26,13 +26,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def me():
-    registry.register(SimInstant)
-    registry.register(SimJobs)
-    mine = worker.enlist("generation", NOW)
-    yield mine
-    worker.let_go(str(mine.pk))
-    for adapter in (SimInstant, SimJobs):
-        registry._extra.pop(adapter.slug, None)
+    with a_worker(NOW) as mine:
+        yield mine
 
 
 @pytest.fixture

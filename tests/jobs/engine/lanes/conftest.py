@@ -4,24 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.engine import worker
-from providers import registry
 from providers.models import Price
 from tests.factories import a_provider
-from tests.simulator_adapter import SimInstant, SimJobs
 
+from ..enlisted import a_worker
 from .kit import NOW
 
 
 @pytest.fixture
 def me():
-    registry.register(SimInstant)
-    registry.register(SimJobs)
-    mine = worker.enlist("generation", NOW)
-    yield mine
-    worker.let_go(str(mine.pk))
-    for adapter in (SimInstant, SimJobs):
-        registry._extra.pop(adapter.slug, None)
+    with a_worker(NOW) as mine:
+        yield mine
 
 
 @pytest.fixture
