@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
+M = TypeVar("M", bound=models.Model)
 NUMBERS = frozenset({int, type(None)})  # the same in every database, whatever the field
 
 
@@ -23,10 +24,20 @@ def update_each(model: type[models.Model], names: Sequence[str], rows: Sequence[
     _execute_many(model, f"UPDATE {_quoted(model)} SET {sets} WHERE {key.column} = %s", (*names, key.name), rows)
 
 
-def insert_rows(model: type[models.Model], names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_rows(
+    model: type[models.Model], names: Sequence[str], rows: Sequence[tuple[Any, ...]], *, if_new: bool = False
+) -> None:
     """Inserts rows of (value, …); bulk_create takes four times as long, most of it to compile its statement."""
     columns, marks = ", ".join(_columns(model, names)), ", ".join(["%s"] * len(names))
-    _execute_many(model, f"INSERT INTO {_quoted(model)} ({columns}) VALUES ({marks})", names, rows)  # noqa: S608
+    end = " ON CONFLICT DO NOTHING" if if_new else ""
+    _execute_many(model, f"INSERT INTO {_quoted(model)} ({columns}) VALUES ({marks}){end}", names, rows)  # noqa: S608
+
+
+def insert_new(model: type[M], objects: Iterable[M]) -> None:
+    """As bulk_create that ignores conflicts: the objects are not told their primary keys."""
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    rows = [tuple(getattr(each, field.attname) for field in fields) for each in objects]
+    insert_rows(model, [field.name for field in fields], rows, if_new=True)
 
 
 def _execute_many(model: type[models.Model], sql: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

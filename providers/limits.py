@@ -15,7 +15,7 @@ from math import sqrt
 
 Use = tuple[float, int]  # (moment, units)
 
-GUARD_SHARE = 0.004  # of the window
+GUARD_SHARE = 0.003  # of the window
 STRICT_SHARE = 0.03  # of the window, where one refusal costs dearly
 LEAST_GUARD_S = 0.02  # what lies between our look at the clock and the byte
 LONG_S = 600.0  # longer windows are counted by the hour, from the moment of the claim
@@ -26,7 +26,7 @@ CLEAN_WINDOWS = 10  # without a refusal, then bursts are tried again
 MOST_IN_ROW = 5  # failures
 ENOUGH_TO_JUDGE = 10  # calls that ended within a minute
 FIRST_BREAK_S, LONGEST_BREAK_S = 5.0, 300.0
-ENOUGH_SEEN, MOST_SEEN = 20, 400  # answers from which is learned what reserved units come to
+ENOUGH_SEEN, MOST_SEEN = 40, 400  # answers from which is learned what reserved units come to
 UNLUCKY = 3.0  # standard deviations that are kept free
 KEPT_ANSWERS = 32  # of a meter about when units fit
 PACE_MARGIN = 0.03  # even pacing keeps so much more distance than the quota asks for
@@ -56,7 +56,7 @@ def guard_of(window_s: float, learned_s: float = 0.0, *, strict: bool = False) -
     """How much longer than the vendor we count a use.
 
     Two requests can come closer together at the vendor than they were here, by as much as their ways there differ:
-    0.4 % of the window to begin with, and never less than what was seen.
+    0.3 % of the window to begin with, and never less than what was seen.
     """
     least = LONG_GUARD_S if window_s > LONG_S else LEAST_GUARD_S
     return max(least, window_s * (STRICT_SHARE if strict else GUARD_SHARE), learned_s)

@@ -52,6 +52,7 @@ def _register(road: Road, url: str) -> None:
             "capabilities": frozenset({Capability(lane.stage)}),
         }
         registry.register(type(lane.slug, (base,), names))
+    registry.all_adapters()  # as a cluster does before it makes its workers
 
 
 def _prepare(road: Road) -> dict[str, Any]:

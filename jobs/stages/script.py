@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from jobs.many_rows import insert_new
 from jobs.models import Asset, Scene, Video
 from providers.repeats import repeats
 from qc.measure.script import read_script
@@ -21,7 +22,7 @@ def apply(video: Video, asset: Asset, now: datetime) -> None:
     if facts.error:
         raise ValueError(facts.error)  # only a script that passed its checks gets here
     Scene.objects.filter(video=video, retired_at=None).update(retired_at=now)
-    Scene.objects.bulk_create(
+    scenes = [
         Scene(
             video=video,
             position=position,
@@ -31,7 +32,8 @@ def apply(video: Video, asset: Asset, now: datetime) -> None:
             hero=scene.hero,
         )
         for position, scene in enumerate(facts.scenes, start=1)
-    )
+    ]
+    insert_new(Scene, scenes)
     Video.objects.filter(pk=video.pk).update(
         title=facts.title,  # its length was a matter of the checks
         hook=facts.hook,

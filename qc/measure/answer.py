@@ -39,6 +39,8 @@ def object_of(text: str) -> dict[str, Any]:
 
 def clean(text: str) -> str:
     """Without what no person typed: control characters, half characters, marks that turn the writing round."""
+    if text.isprintable():  # as most lines are
+        return text.strip()
     return "".join(each if each == "\n" else _visible(each) for each in text).strip()
 
 

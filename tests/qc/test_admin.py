@@ -8,7 +8,7 @@ from qc.inspection import record
 from qc.models import LIMIT_NAMES, Profile
 from qc.types import Examined, Result, Status
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_profile")]
 
 
 def test_the_list_of_profiles_shows_units_and_is_edited_in_place(admin_client):

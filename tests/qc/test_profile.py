@@ -9,7 +9,7 @@ from qc.admin import GROUPS, ProfileAdmin
 from qc.models import LIMIT_NAMES, Profile
 from qc.types import Limits
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_profile")]
 
 
 def default() -> Profile:

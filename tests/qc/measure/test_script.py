@@ -142,6 +142,11 @@ def test_characters_that_no_person_types_are_taken_out():
     facts.title.encode()
 
 
+@pytest.mark.parametrize("character", ["\x00", "\t", "\x7f", "\x85", "\ud800", "\u202a", "\u202e", "\u2066", "\u2069"])
+def test_each_of_them_is_found_where_all_else_is_plain(character):
+    assert read_script(json.dumps(answer(title=f"A{character}B"))).title.replace(" ", "") == "AB"
+
+
 def test_a_file_is_read(tmp_path):
     path = tmp_path / "script.json"
     path.write_text(json.dumps(answer(title="Bienen tanzen für Blüten")), encoding="utf-8")

@@ -47,7 +47,7 @@ def test_places_are_claimed_ahead_and_say_when_they_may_leave(me, vendor):
     settle_all(claimed(me, 2).tickets, NOW, units={"calls": 1})
     assert claimed(me, now=at(9.5), ahead_s=0.5).tickets == []
     ahead = claimed(me, now=at(9.8), ahead_s=0.5)
-    assert [ticket.send_at for ticket in ahead.tickets] == [at(10.04), at(10.04)]
+    assert [ticket.send_at for ticket in ahead.tickets] == [at(10.03), at(10.03)]
     assert set(Attempt.objects.filter(ended_at=None).values_list("sent_at", flat=True)) == {at(10.04)}
     assert claimed(me, now=at(9.9), ahead_s=0.5).next_at == at(20.08)
 
@@ -71,7 +71,7 @@ def test_a_days_quota_counts_hours_and_knows_when_the_oldest_leave(me, vendor):
         settle_all(claimed(me, 1, now=at(3600 * hours)).tickets, at(3600 * hours), units={"calls": 1})
     full = claimed(me, now=at(3600 * 6))
     assert full.tickets == []
-    assert full.next_at == at(86_400 + 345.6)  # the guard is 0.4 %
+    assert full.next_at == at(86_400 + 259.2)  # the guard is 0.3 %
     assert len(claimed(me, now=full.next_at).tickets) == 1
     assert sum(Usage.objects.values_list("requests", flat=True)) == 4
 
