@@ -118,7 +118,7 @@ def test_a_window_lets_in_no_more_than_its_amount(me, vendor):
     Attempt.objects.update(on_wire_at=NOW, ended_at=NOW)
     again = claimed(me, now=NOW + timedelta(seconds=9))
     assert again.tickets == []
-    assert again.next_at == NOW + timedelta(seconds=10.04)
+    assert again.next_at == NOW + timedelta(seconds=10.03)
     assert len(claimed(me, now=again.next_at).tickets) == 3
 
 
@@ -149,7 +149,7 @@ def test_a_quota_of_characters_waits_for_the_room_a_call_needs(me, vendor):
     Attempt.objects.update(on_wire_at=NOW, ended_at=NOW)
     later = claimed(me, now=NOW + timedelta(seconds=1))
     assert later.tickets == []
-    assert later.next_at == NOW + timedelta(seconds=10.04)
+    assert later.next_at == NOW + timedelta(seconds=10.03)
 
 
 def test_a_call_above_the_whole_quota_is_let_in_when_nothing_else_is(me, vendor):

@@ -84,11 +84,11 @@ def test_a_refusal_at_the_edge_of_our_window_widens_the_guard_instead(me, vendor
     Quota.objects.create(provider=vendor, amount=2, window_s=10)
     batch_of(5)
     settle_all(claimed(me, 2).tickets, NOW, accepted_id="", units={"calls": 1})
-    again = claimed(me, 1, now=at(10.04))
+    again = claimed(me, 1, now=at(10.03))
     assert len(again.tickets) == 1
-    settle_all(again.tickets, at(10.04), error=RateLimited("Slow down.", retry_after_s=0.1))
+    settle_all(again.tickets, at(10.03), error=RateLimited("Slow down.", retry_after_s=0.1))
     assert not lane().paced
-    assert lane().guard_s == pytest.approx(0.04 + 0.4)
+    assert lane().guard_s == pytest.approx(0.03 + 0.4)
 
 
 def test_what_was_refused_for_haste_takes_no_place_in_our_windows(me, vendor):

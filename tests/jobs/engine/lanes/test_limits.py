@@ -48,8 +48,8 @@ def test_places_are_claimed_ahead_and_say_when_they_may_leave(me, vendor):
     assert claimed(me, now=at(9.5), ahead_s=0.5).tickets == []
     ahead = claimed(me, now=at(9.8), ahead_s=0.5)
     assert [ticket.send_at for ticket in ahead.tickets] == [at(10.03), at(10.03)]
-    assert set(Attempt.objects.filter(ended_at=None).values_list("sent_at", flat=True)) == {at(10.04)}
-    assert claimed(me, now=at(9.9), ahead_s=0.5).next_at == at(20.08)
+    assert set(Attempt.objects.filter(ended_at=None).values_list("sent_at", flat=True)) == {at(10.03)}
+    assert claimed(me, now=at(9.9), ahead_s=0.5).next_at == at(20.06)
 
 
 def test_a_spacing_is_a_quota_of_one(me, vendor):
