@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Q
 
-from jobs.many_rows import insert_new
+from jobs.many_rows import insert_all
 from jobs.models import Asset, Batch, Scene, Step, Video
 from jobs.pipeline import AssetFacts, OpenStep, Plan, SceneFacts, Slot, StepSpec, VideoFacts, due, over
 from jobs.routing import OfferFacts, choose, wishes
@@ -206,7 +206,7 @@ def _insert(
                 unsold[video.pk] = spec.stage
             else:
                 rows.append(_step(video, spec, offer, facts[video.pk].settings, now))
-    insert_new(Step, rows)
+    insert_all(Step, rows, if_new=True)
     return unsold
 
 

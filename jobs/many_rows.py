@@ -33,11 +33,11 @@ def insert_rows(
     _execute_many(model, f"INSERT INTO {_quoted(model)} ({columns}) VALUES ({marks}){end}", names, rows)  # noqa: S608
 
 
-def insert_new(model: type[M], objects: Iterable[M]) -> None:
-    """As bulk_create that ignores conflicts: the objects are not told their primary keys."""
+def insert_all(model: type[M], objects: Iterable[M], *, if_new: bool = False) -> None:
+    """As bulk_create, but the objects are not told their primary keys. `if_new`: those in conflict are left out."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     rows = [tuple(getattr(each, field.attname) for field in fields) for each in objects]
-    insert_rows(model, [field.name for field in fields], rows, if_new=True)
+    insert_rows(model, [field.name for field in fields], rows, if_new=if_new)
 
 
 def _execute_many(model: type[models.Model], sql: str, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from jobs.many_rows import insert_new
+from jobs.many_rows import insert_all
 from jobs.models import Asset, Scene, Video
 from providers.repeats import repeats
 from qc.measure.script import read_script
@@ -33,7 +33,7 @@ def apply(video: Video, asset: Asset, now: datetime) -> None:
         )
         for position, scene in enumerate(facts.scenes, start=1)
     ]
-    insert_new(Scene, scenes)
+    insert_all(Scene, scenes)
     Video.objects.filter(pk=video.pk).update(
         title=facts.title,  # its length was a matter of the checks
         hook=facts.hook,

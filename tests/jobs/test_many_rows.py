@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from jobs.many_rows import insert_new
+from jobs.many_rows import insert_all
 from jobs.models import Scene, Step
 from tests.factories import a_batch
 
@@ -31,16 +32,19 @@ def another(step: Step, no: int, **values: object) -> Step:
 
 def test_what_is_inserted_is_what_the_orm_would_have_inserted(step):
     Step.objects.bulk_create([another(step, 2)])
-    insert_new(Step, [another(step, 3)])
+    insert_all(Step, [another(step, 3)])
     theirs, ours = Step.objects.filter(round__gt=1).order_by("round").values()
     assert ours == {**theirs, "id": ours["id"], "round": 3}
 
 
 def test_what_is_there_already_is_left_as_it_is_and_the_rest_goes_in(step):
-    insert_new(Step, [another(step, 1, message="new"), another(step, 2, message="new")])
+    both = [another(step, 1, message="new"), another(step, 2, message="new")]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_all(Step, both)
+    insert_all(Step, both, if_new=True)
     assert list(Step.objects.order_by("round").values_list("round", "message")) == [(1, ""), (2, "new")]
 
 
 def test_nothing_is_no_statement(step, django_assert_num_queries):
     with django_assert_num_queries(0):
-        insert_new(Scene, [])
+        insert_all(Scene, [])
