@@ -46,9 +46,16 @@ def _prepare(spec: dict[str, Any]) -> None:
     rows.ready_steps(rows.a_batch(), lane, spec["stage"], spec["wants"])
 
 
+def _plans_nothing(*_: Any) -> None:
+    pass
+
+
 def _drive(spec: dict[str, Any], *, wait: bool) -> dict[str, Any]:
+    from jobs.engine import settlement
     from jobs.engine.drive import Drive
     from jobs.models import Asset, Attempt, Step
+
+    settlement.advance = settlement.mark = _plans_nothing  # no plan made these steps, and none may call them off
 
     class UntilDone(Drive):
         """The drive as it is; it ends when no step is open any more, which it looks for now and then."""
