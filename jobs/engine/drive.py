@@ -56,7 +56,7 @@ from .waits import Waits
 
 log = logging.getLogger(__name__)
 
-NEWS_EVERY_S = 0.025  # looks for what other processes have done, while there is work …
+NEWS_EVERY_S = 0.05  # looks for what other processes have done, while there is work …
 LOOK_EVERY_S = 0.5  # … and while there has been none for so long:
 QUIET_S = 10.0
 AHEAD_S = 1.0  # places are claimed so long before their moment: threads and connections are ready by then
