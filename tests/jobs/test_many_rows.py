@@ -24,9 +24,7 @@ def step():
 def another(step: Step, no: int, **values: object) -> Step:
     """As `step`, of another round: a value in each kind of column."""
     want = {"prompt": "“Öl” 100 %", "sizes": [1, 2.5, None]}
-    same = {
-        name: getattr(step, name) for name in ("batch_id", "video_id", "stage", "lane_id", "provider_id", "offer_id")
-    }
+    same = {name: getattr(step, name) for name in SAME}
     return Step(**same, round=no, wanted="a" * 64, want=want, not_before=NOW, created_at=NOW, rank=7, **values)
 
 
