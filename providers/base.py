@@ -91,7 +91,7 @@ class Adapter:
     queues_ahead: ClassVar[int] = 0  # jobs beyond a lane's cap that the vendor keeps waiting itself, refusing none
     can_list: ClassVar[int] = 0  # so many jobs poll_many takes in one call
     token_slack: ClassVar[float] = 0.3  # by what share the vendor may count more input than a quarter of its characters
-    usual_s: ClassVar[Mapping[Capability, tuple[float, float]]] = {}  # a job takes from … to …, until it is learned
+    usual_s: ClassVar[Mapping[Capability, tuple[float, float]]] = {}  # a call takes from … to …, until it is learned
     least_poll_s: ClassVar[float] = 0.0  # no job may be asked about more often than this
     cancel_deletes: ClassVar[bool] = False  # what was cancelled is 404 from then on, and nobody learns what it cost
     max_age_s: ClassVar[float] = 7200.0  # a job that runs longer is ended where the vendor can, and given up

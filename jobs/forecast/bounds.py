@@ -16,7 +16,7 @@ from jobs.states import STAGE_NUMBER, Stage
 
 from .kits import offer_of
 from .money import units_of_call
-from .plain import Plain, guess_of
+from .plain import Plain
 from .road import Road, road_of
 
 UNITS_A = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86_400.0: "day"}
@@ -172,7 +172,7 @@ def _load(plain: Plain, settings: BatchSettings, stage: str, scenes: int, count:
     offer = offer_of(stage, settings, plain, hero=hero)
     measured = plain.measured_of(stage, offer.id)
     bulk_s = plain.bulk_s(stage, settings, offer)
-    durations = measured.durations or (guess_of(stage),) if bulk_s is None else (bulk_s,)
+    durations = measured.durations or plain.guess_of(stage, offer.id) if bulk_s is None else (bulk_s,)
     again = measured.failed / measured.judged if measured.judged and settings.auto_retries else 0.0
     calls = round(count * (1 + again) * (1 + (measured.missed / measured.calls if measured.calls else 0.0)))
     units = units_of_call(stage, settings, scenes, lengths=offer.lengths, measured=measured, takes=offer.takes)

@@ -166,14 +166,14 @@ def _cost(plain: Plain) -> tuple[int, int]:
 
 
 def _guessed(plain: Plain) -> tuple[str, ...]:
-    stages = {
-        stage
-        for plan in {id(plan): plan for plan in plain.order.videos}.values()
-        for stage in road_of(plan.settings, plan.scenes).stages
-        if plain.bulk_s(stage, plan.settings, offer_of(stage, plan.settings, plain)) is None
-    }
-    known = {stage for (stage, _), measured in plain.measured.items() if measured.durations}
-    return tuple(sorted(stages - known))
+    found = set()
+    for plan in {id(plan): plan for plan in plain.order.videos}.values():
+        for stage in road_of(plan.settings, plan.scenes).stages:
+            offer = offer_of(stage, plan.settings, plain)
+            in_bulk = plain.bulk_s(stage, plan.settings, offer) is not None
+            if not in_bulk and not plain.measured_of(stage, offer.id).durations:
+                found.add(stage)
+    return tuple(sorted(found))
 
 
 def _check(plain: Plain) -> None:

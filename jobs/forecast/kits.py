@@ -90,7 +90,8 @@ class Kits:
         if key not in self.chances:
             luck = self.luck
             fails, misses = luck.rate(measured.failed, measured.judged), luck.rate(measured.missed, measured.calls)
-            durations = luck.durations(measured, stage) if bulk_s is None else luck.whole(bulk_s)
+            guess = self.plain.guess_of(stage, offer.id)
+            durations = luck.durations(measured, guess) if bulk_s is None else luck.whole(bulk_s)
             self.chances[key] = (durations, fails, misses)
         return self.chances[key]
 

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .plain import Measured, guess_of
+from .plain import Measured
 
-GUESS_SPREAD = 0.2  # of single calls around a duration nobody has measured
-GUESS_DOUBT = 0.4  # … and of that duration itself
+GUESS_DOUBT = 0.4  # of a duration nobody has measured
 MODEL_DOUBT = 0.02  # what no duration tells: the vendor's hour, the machine's other work
 PRIOR = (0.05, 9.95)  # a rate that was never measured: most likely next to nothing, half a percent in the mean
 AT_ONCE = 256
@@ -35,8 +34,8 @@ class Luck:
             return bad / of if of else 0.0
         return float(self.numbers.beta(low, high))
 
-    def durations(self, measured: Measured, stage: str) -> Durations:
-        samples = np.asarray(measured.durations or self._guessed(stage), dtype=float)
+    def durations(self, measured: Measured, guess: tuple[float, float]) -> Durations:
+        samples = np.asarray(measured.durations or self._guessed(*guess), dtype=float)
         if not self.nominal and measured.durations:
             samples = self.numbers.choice(samples, len(samples))
         return Durations(samples * self.drift, self.numbers)
@@ -45,11 +44,9 @@ class Luck:
         """What a vendor promises, and nobody counts on less."""
         return Durations(np.asarray([seconds]), self.numbers)
 
-    def _guessed(self, stage: str) -> Sequence[float]:
-        middle = guess_of(stage)
-        if not self.nominal:
-            middle *= float(np.exp(self.numbers.normal(0.0, GUESS_DOUBT)))
-        return [middle * (1 - GUESS_SPREAD), middle, middle * (1 + GUESS_SPREAD)]
+    def _guessed(self, least: float, most: float) -> Sequence[float]:
+        off = 1.0 if self.nominal else float(np.exp(self.numbers.normal(0.0, GUESS_DOUBT)))
+        return [least * off, (least + most) / 2 * off, most * off]
 
     def failing(self, count: int, rate: float) -> int:
         """How many of so many fail."""

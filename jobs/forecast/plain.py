@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from jobs.routing import CAPABILITY_OF, OfferFacts
 from jobs.settings_types import BatchSettings
@@ -20,6 +20,7 @@ GUESSES: Mapping[str, float] = {
     Capability.MODERATION: 1.0,
     Capability.RENDER: 10.0,
 }
+GUESS_SPREAD = 0.2  # of single calls around them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class Plain:
     quotas: tuple[QuotaFacts, ...] = ()
     prices: tuple[PriceFacts, ...] = ()
     usual: Mapping[int, Mapping[str, int]] = field(default_factory=dict)  # offer -> units of a call, in its own words
+    usual_s: Mapping[int, tuple[float, float]] = field(default_factory=dict)  # offer -> a call takes from … to …
     measured: Mapping[tuple[str, int | None], Measured] = field(default_factory=dict)  # by stage and offer (None: any)
     others: tuple[Order, ...] = ()
     threads: int
@@ -123,7 +125,14 @@ class Plain:
     pickup_s: float  # until a step that may start is seen by who calls
 
     def measured_of(self, stage: str, offer_id: int) -> Measured:
-        return self.measured.get((stage, offer_id)) or self.measured.get((stage, None)) or Measured()
+        """Its own; else what other offers were like, whose durations say nothing where its own are known beforehand."""
+        own, others = self.measured.get((stage, offer_id)), self.measured.get((stage, None), Measured())
+        return own or (replace(others, durations=()) if offer_id in self.usual_s else others)
+
+    def guess_of(self, stage: str, offer_id: int) -> tuple[float, float]:
+        """From … to … seconds, where nobody has measured it."""
+        middle = GUESSES[CAPABILITY_OF[Stage(stage)]]
+        return self.usual_s.get(offer_id, (middle * (1 - GUESS_SPREAD), middle * (1 + GUESS_SPREAD)))
 
     def bulk_s(self, stage: str, settings: BatchSettings, offer: OfferFacts) -> float | None:
         """How long it takes in bulk, None where it is made by calls."""
@@ -141,7 +150,3 @@ class Plain:
             and price.offer_id in (None, offer.id)
         ]
         return max(fitting, key=lambda p: (p.offer_id is not None, bool(p.capability), p.order), default=None)
-
-
-def guess_of(stage: str) -> float:
-    return GUESSES[CAPABILITY_OF[Stage(stage)]]

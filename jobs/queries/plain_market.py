@@ -19,6 +19,7 @@ from providers import registry
 from providers.base import Adapter
 from providers.limits import LONG_S, Window
 from providers.models import Lane, Price, Provider, Quota, Usage
+from providers.types import Capability
 
 WORDS = {
     "": "Everything",
@@ -37,6 +38,7 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
     on_sale = {lane for offer in offers for lane in (offer.lane_id, offer.bulk_lane_id)}
     used = [lane for lane in lanes if lane.pk in on_sale]
     threads, places = _workers(now)
+    slugs = dict(Provider.objects.values_list("pk", "slug"))
     last = last_calls(lane for lane in used if not lane.bulk)
     return Plain(
         order=order,
@@ -46,7 +48,8 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
         offers=tuple(offers),
         quotas=_quotas(used, now),
         prices=tuple(_price(number, price) for number, price in enumerate(Price.objects.valid(now))),
-        usual=_usual(offers, order),
+        usual=_usual(offers, order, slugs),
+        usual_s=_usual_s(offers, slugs),
         measured=measured_of(last),
         threads=threads,
         places=places,
@@ -54,8 +57,16 @@ def plain_of(order: Order, now: datetime, *, others: Sequence[Order] = ()) -> Pl
     )
 
 
-def _usual(offers: Sequence[OfferFacts], order: Order) -> dict[int, Mapping[str, int]]:
-    slugs = dict(Provider.objects.values_list("pk", "slug"))
+def _usual_s(offers: Sequence[OfferFacts], slugs: Mapping[int, str]) -> dict[int, tuple[float, float]]:
+    adapters = registry.all_adapters()
+    usual = {
+        offer.id: adapters.get(slugs[offer.provider_id], Adapter).usual_s.get(Capability(offer.capability))
+        for offer in offers
+    }
+    return {offer: seconds for offer, seconds in usual.items() if seconds}
+
+
+def _usual(offers: Sequence[OfferFacts], order: Order, slugs: Mapping[int, str]) -> dict[int, Mapping[str, int]]:
     return {
         offer.id: usual_units(
             slugs[offer.provider_id],

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jobs.forecast import CannotForecast, bound_of, from_json
+from jobs.forecast import CannotForecast, bound_of, forecast, from_json
 from jobs.models import Asset, Attempt, Batch, Forecast, Step, Video, Worker
 from jobs.queries.forecasting import (
     forecasts_of_topics,
@@ -23,8 +23,10 @@ from jobs.queries.plain_market import plain_of
 from jobs.queries.progress import progress_of
 from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import State, Verdict
+from providers.adapters.studio import Studio
 from providers.models import Lane, Offer, Provider, Quota, Usage
 from providers.sync import sync_providers
+from providers.types import Capability
 from tests.factories import LOCAL, a_batch
 from tests.jobs.metrics_rows import a_judged_file, a_step, an_attempt
 
@@ -95,6 +97,16 @@ def test_what_was_used_of_short_and_long_windows_is_read(batch):
     assert short.used[0][0] == pytest.approx(-10, abs=1)
     assert [units for _, units in long.used] == [40]
     assert short.window.guard_s > 0
+
+
+def test_before_anything_is_measured_the_studio_takes_seconds_and_no_vendors_minutes(batch):
+    facts = plain()
+    offers = dict(Offer.objects.filter(provider__slug="studio").values_list("capability", "pk"))
+    for capability in ("script", "image", "clip", "voiceover"):
+        assert facts.guess_of(capability, offers[capability]) == Studio.usual_s[Capability(capability)]
+    told = forecast(facts, ["pipelined"])["pipelined"]
+    assert told.p50_s < 200
+    assert {"clip", "image"} <= set(told.guessed)
 
 
 def test_durations_misses_and_failures_are_those_measured(batch):

@@ -32,6 +32,13 @@ class Studio(Adapter):
     recovery: ClassVar[Mapping[Capability, Recovery]] = dict.fromkeys(capabilities, Recovery.FREE)
     deadline_s: ClassVar[Mapping[Capability, float]] = dict.fromkeys(capabilities, DEADLINE_S)
     offers: ClassVar[tuple[OfferSpec, ...]] = OFFERS
+    usual_s: ClassVar[Mapping[Capability, tuple[float, float]]] = {  # on two slow cores, two at once
+        Capability.SCRIPT: (0.01, 0.05),
+        Capability.IMAGE: (0.3, 1.5),
+        Capability.CLIP: (2.0, 10.0),
+        Capability.VOICEOVER: (0.03, 0.2),
+        Capability.MODERATION: (0.001, 0.01),
+    }
 
     def submit(self, request: Request) -> Finished:
         make: Mapping[Capability, Callable[[Request], Finished]] = {

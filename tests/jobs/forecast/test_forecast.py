@@ -37,6 +37,18 @@ def test_what_nobody_measured_is_guessed_and_said_and_doubted():
     assert unknown.p90_s / unknown.p10_s > 1.5 > known.p90_s / known.p10_s
 
 
+def test_what_its_vendor_is_known_for_goes_before_what_other_offers_took():
+    """After trials in the offline studio, whose clips take seconds, a vendor's clips are not foreseen in seconds."""
+    plain = a_market(an_order(videos=1))
+    measured = {**plain.measured, ("clip", None): plain.measured["clip", 4]}
+    del measured["clip", 4]
+    others, usual = replace(plain, measured=measured), replace(plain, measured=measured, usual_s={4: (300.0, 500.0)})
+    told = [forecast(one, ["pipelined"])["pipelined"] for one in (others, usual)]
+    assert told[0].first_s == pytest.approx(10 + 12 + 90 + 8)
+    assert 10 + 12 + 300 + 8 <= told[1].first_s <= 10 + 12 + 500 + 8
+    assert (told[0].guessed, told[1].guessed) == ((), ("clip",))
+
+
 @pytest.mark.slow
 def test_few_measurements_are_doubted_more_than_many():
     many = a_market(an_order(videos=60), spread=0.5, caps={Stage.CLIP: 2})

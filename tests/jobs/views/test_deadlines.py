@@ -14,8 +14,10 @@ from jobs.intake import drafts
 from jobs.models import Batch, Step
 from jobs.queries import eta
 from jobs.queries.eta import TimeLeft, done_at
+from providers.adapters.studio import Studio
 from providers.models import Offer
 from providers.sync import sync_providers
+from providers.types import Capability
 from tests.factories import LOCAL, a_user
 from tests.jobs.views.asking import page, said
 from tests.jobs.views.situations import a_lost_answer, workers_are_seen
@@ -97,7 +99,8 @@ def test_a_moment_that_is_past_or_none_starts_nothing_and_says_so(producer, draf
 # -- warned about ------------------------------------------------------------------------------------------------------
 
 
-def test_a_forecast_that_may_be_late_warns(producer, draft):
+def test_a_forecast_that_may_be_late_warns(producer, draft, monkeypatch):
+    monkeypatch.setattr(Studio, "usual_s", {Capability.CLIP: (60.0, 120.0)})
     answer = start(producer, draft, finish_by="2026-11-28T12:01", estimate="1")
     assert "Pipelined may miss the deadline: it has 1 m 00 s, and takes up to " in words(answer)
     assert "may miss the deadline" not in words(start(producer, draft, finish_by="2026-11-30T12:00", estimate="1"))
