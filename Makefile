@@ -30,8 +30,8 @@ run: ## Install what is missing, then start vidbatch on http://127.0.0.1:8000
 test: bootstrap-test ## Install what is missing, then run every test: SQLite, PostgreSQL, browser, kills
 	@$(PYTEST) -n $(WORKERS) -m "not (browser or postgres or chaos or live)"
 	@$(PYTHON) -m tests.services postgres -- $(PYTEST) -n $(WORKERS) -m "(engine or postgres) and not (browser or chaos or live)"
-	@$(PYTEST) -n 2 -m "browser and not live"
-	@$(PYTEST) -n 2 -m "chaos and not live"
+	@$(PYTEST) -n 2 -m "browser and not live" tests/browser
+	@$(PYTEST) -n 2 -m "chaos and not live" tests/chaos tests/supervisor
 	@$(PYTHON) -m tests.chaos trials --trials 30
 
 unit: bootstrap-unit ## The quick ones, on SQLite
@@ -44,7 +44,7 @@ postgres: bootstrap-unit ## The engine's tests on a PostgreSQL of their own
 	@$(PYTHON) -m tests.services postgres -- $(PYTEST) -n $(WORKERS) -m "(engine or postgres) and not (browser or chaos or live)"
 
 browser: bootstrap-test ## From sign-in to a played MP4, in Chromium
-	@$(PYTEST) -n 2 -m "browser and not live"
+	@$(PYTEST) -n 2 -m "browser and not live" tests/browser
 
 chaos: bootstrap-test ## Disturb the engine in every way, on both databases; TRIALS=200 SEED=abc
 	@$(PYTHON) -m tests.chaos trials --trials $(TRIALS) --seed "$(SEED)"
@@ -53,7 +53,7 @@ vendors: bootstrap-unit ## Make 20 whole videos by each set of vendors, over the
 	@VIDBATCH_TEST_TOPICS=20 VIDBATCH_TEST_SETS=all $(PYTEST) -n $(WORKERS) tests/e2e/test_vendors.py
 
 kills: bootstrap-unit ## Kill processes of whole installations at random; TRIALS=10 for more of it
-	@$(PYTEST) -n 2 -m "chaos and not live"
+	@$(PYTEST) -n 2 -m "chaos and not live" tests/chaos tests/supervisor
 
 bench: bootstrap-test ## Measure the engine beside what is achievable and beside others; ONLY=A_quiet,B RUNS=3 for less
 	@$(PYTHON) -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))

@@ -75,6 +75,24 @@ def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(socket.socket, "connect", connect_here_only)
 
 
+# -- databases ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, request: pytest.FixtureRequest) -> None:
+    from tests import databases  # needs settings
+
+    if cache := getattr(request.config, "cache", None):
+        databases.create_from_template(cache.mkdir("databases"))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    from tests import databases
+
+    databases.empty_instead_of_flush()
+
+
 # -- services and processes --------------------------------------------------------------------------------------------
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime
 from importlib import import_module
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.utils import timezone
 
 from jobs.engine import drive as drive_module
 from jobs.launch import create_batch
 from jobs.models import Batch, Membership, Project
 from jobs.settings_types import BatchSettings, TopicRow
-from providers.models import Lane, Offer, Price, Provider
+from providers import registry
+from providers.models import Lane, Offer, Price, Provider, Quota
 from providers.sync import sync_providers
 from qc.models import Profile
 
@@ -32,6 +36,22 @@ def a_user(*, group: str = "producer", project: Project | None = None, **values:
 
 
 LOCAL = ("studio", "this_machine")
+_rows: dict[object, list[tuple[type[Model], list[dict[str, Any]]]]] = {}
+
+
+def local_providers() -> None:
+    """The rows of the studio and of this machine: synced once a process, from then on written as they were."""
+    declared = [registry.all_adapters()[slug] for slug in LOCAL]
+    key = tuple((adapter, adapter.offers, adapter.capabilities) for adapter in declared)  # a test may change them
+    are_first = not Provider.objects.exists()
+    if are_first and key in _rows:
+        for model, rows in _rows[key]:
+            dated = {"valid_from": timezone.now()} if model is Price else {}
+            model.objects.bulk_create(model(**{**row, **dated}) for row in rows)
+        return
+    sync_providers(*LOCAL)
+    if are_first:
+        _rows[key] = [(model, list(model.objects.values())) for model in (Provider, Offer, Lane, Quota, Price)]
 
 
 def a_project(**values: object) -> Project:
@@ -45,7 +65,7 @@ def a_batch(
 ) -> Batch:
     """A launched batch; the providers' rows are there."""
     if not Provider.objects.exists():
-        sync_providers(*LOCAL)
+        local_providers()
     project = project or a_project()
     return create_batch(
         project,

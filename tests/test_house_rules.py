@@ -73,6 +73,7 @@ def called(node: ast.AST) -> str:
     return getattr(function, "id", None) or getattr(function, "attr", "")
 
 
+@pytest.mark.slow
 def test_no_source_declares_text_to_be_safe_html():
     places = []
     for path in sources(*PACKAGES):
@@ -85,6 +86,7 @@ def test_no_source_declares_text_to_be_safe_html():
     assert places == []
 
 
+@pytest.mark.slow
 def test_format_html_gets_its_pattern_from_the_source_not_from_data():
     places = []
     for path in sources(*PACKAGES):
@@ -138,3 +140,13 @@ def test_env_example_names_no_variable_that_is_not_read():
     text = "\n".join(path.read_text() for path in sources(*PACKAGES))
     listed = re.findall(r"^#? ?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M)
     assert [name for name in listed if name not in text] == []
+
+
+@pytest.mark.parametrize(("mark", "folders"), [("browser", ("browser",)), ("chaos", ("chaos", "supervisor"))])
+def test_marks_stand_where_make_looks_for_them(mark, folders):
+    """`make browser` and `make kills` read these folders only."""
+    marked = re.compile(rf"pytest\.mark\.{mark}\b")
+    files = {path.relative_to(ROOT / "tests") for path in sources("tests") if marked.search(path.read_text())}
+    assert {path.parts[0] for path in files} == set(folders)
+    recipes = re.findall(rf'-m "{mark} and not live"(.*)', (ROOT / "Makefile").read_text())
+    assert [recipe.split() for recipe in recipes] == [[f"tests/{folder}" for folder in folders]] * 2

@@ -10,15 +10,14 @@ from django.core.management import CommandError, call_command
 from jobs.engine import watch, worker
 from jobs.management.commands import batch as command
 from jobs.models import Batch, Video
-from providers.sync import sync_providers
-from tests.factories import LOCAL, NOW, a_project, drive_until_idle
+from tests.factories import NOW, a_project, drive_until_idle, local_providers
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def project(db):
-    sync_providers(*LOCAL)
+    local_providers()
     return a_project(slug="sample", defaults={"scenes": 1, "seconds": 5, "short_side": 240})
 
 

@@ -58,6 +58,7 @@ def as_old(seconds: float) -> None:
 # -- messages ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_drive_that_fails_is_not_run_again_and_again(monkeypatch):
     """As delivered, a task that failed comes back after `retry`, for ever."""
     tried = []
@@ -86,6 +87,7 @@ def test_a_message_that_comes_twice_starts_no_second_drive(monkeypatch):
     assert all(Task.objects.values_list("success", flat=True))
 
 
+@pytest.mark.slow
 def test_a_message_is_for_its_own_role_only(monkeypatch):
     tasks.enqueue("media")
     as_old(1)

@@ -25,9 +25,8 @@ from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import State, Verdict
 from providers.adapters.studio import Studio
 from providers.models import Lane, Offer, Provider, Quota, Usage
-from providers.sync import sync_providers
 from providers.types import Capability
-from tests.factories import LOCAL, a_batch
+from tests.factories import a_batch, local_providers
 from tests.jobs.metrics_rows import a_judged_file, a_step, an_attempt
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db, pytest.mark.slow]
@@ -239,7 +238,7 @@ def test_nothing_is_kept_where_nothing_can_be_told(batch):
 
 @pytest.mark.django_db(transaction=True)
 def test_launching_keeps_a_forecast():
-    sync_providers(*LOCAL)
+    local_providers()
     batch = a_batch("Bread")
     assert batch.forecast.p50_s > 0
     assert Attempt.objects.count() == 0

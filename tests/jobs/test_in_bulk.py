@@ -20,7 +20,7 @@ from jobs.settings_types import BatchSettings, TopicRow
 from jobs.states import Stage
 from providers.models import Lane, Offer, Price, Provider, price_for
 from providers.sync import sync_providers
-from tests.factories import LOCAL, a_batch, a_user
+from tests.factories import LOCAL, a_batch, a_user, local_providers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 TODAY = date(2026, 11, 28)
@@ -183,7 +183,7 @@ def test_bulk_wants_a_model_that_is_sold_so(producer, luna):
 
 
 def test_where_nothing_is_sold_in_bulk_there_is_nothing_to_choose(producer):
-    sync_providers(*LOCAL)
+    local_providers()
     assert "within 24 hours" not in producer.get(reverse("project_new")).content.decode()
     assert "In bulk" not in saved(producer)
 

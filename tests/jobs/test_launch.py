@@ -9,8 +9,7 @@ from jobs.control import release_scripts
 from jobs.launch import create_batch
 from jobs.models import Batch, Budget, Step, Video
 from jobs.settings_types import BatchSettings, TopicRow
-from providers.sync import sync_providers
-from tests.factories import LOCAL, a_project, a_user
+from tests.factories import a_project, a_user, local_providers
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -25,7 +24,7 @@ def launch(project, count=2, *, settings=None, **values):
 
 @pytest.fixture
 def project(db):
-    sync_providers(*LOCAL)
+    local_providers()
     return a_project()
 
 

@@ -34,6 +34,7 @@ def vendor(tmp_path, wire):
     return Vendor(workdir=tmp_path, key="k", on_wire=lambda: wire.append(1))
 
 
+@pytest.mark.slow
 def test_headers_that_drip_end_with_the_deadline_of_the_call(tmp_path):
     long = scripted_server.answer(b"{}", length=2, headers=["X-Slow: " + "z" * 200])
     with scripted_server.serving(long, drip_s=0.05) as server:

@@ -52,6 +52,7 @@ def sent(adapter, tmp_path, offer, **changes):
 # -- one request, whatever comes back ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", KINDS, ids=named)
 def test_one_submit_is_one_request_whatever_comes_back(pair, tmp_path):
     adapter, capability = pair

@@ -274,6 +274,7 @@ def test_a_clock_that_is_wrong_is_told_as_such(vendors, new, minutes):
 # -- against the simulator -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_picture_becomes_a_clip_and_costs_what_the_vendor_says(vendors, kling, clip):
     answer = made(kling, clip)
     assert isinstance(answer, Finished)
@@ -284,6 +285,7 @@ def test_a_picture_becomes_a_clip_and_costs_what_the_vendor_says(vendors, kling,
     assert bill["tag"] == TAG
 
 
+@pytest.mark.slow
 def test_what_was_reserved_is_what_is_billed(vendors, new, clip):
     for offer in Kling.offers:
         request = replace(clip, offer=offer.name, seconds=offer.lengths[-1], tag=offer.name)
@@ -326,6 +328,7 @@ def test_a_429_of_the_account_never_passes(vendors, kling, clip):
         kling.submit(clip)
 
 
+@pytest.mark.slow
 def test_a_lost_answer_is_found_by_our_tag(vendors, kling, clip):
     assert Kling.recovery_of(Capability.CLIP) is Recovery.LISTABLE
     assert kling.find(TAG) is None
@@ -344,6 +347,7 @@ def test_a_second_submit_with_the_same_tag_is_looked_up_and_not_believed(vendors
     assert kling.find(TAG) == job
 
 
+@pytest.mark.slow
 def test_what_is_declined_ends_as_moderated(vendors, kling, clip):
     vendors.control("kling", next=["moderated"])
     answer = made(kling, clip)
@@ -351,6 +355,7 @@ def test_what_is_declined_ends_as_moderated(vendors, kling, clip):
     assert (answer.moderated, answer.billed) == (True, False)
 
 
+@pytest.mark.slow
 def test_a_failure_says_whether_it_is_billed(vendors, kling, clip):
     vendors.control("kling", next=["fail_job"], bill_failed=True)
     answer = made(kling, clip)

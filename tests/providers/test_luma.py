@@ -41,6 +41,7 @@ def asked_with(tmp_path, request):
     return recorder.asked[0]
 
 
+@pytest.mark.slow
 def test_a_picture_becomes_a_clip(vendors, luma, clip):
     answer = made(luma, clip)
     assert isinstance(answer, Finished)
@@ -116,6 +117,7 @@ def test_a_link_is_fresh_at_every_look(vendors, luma, clip):
     assert luma.poll(job).outputs[0].url != first
 
 
+@pytest.mark.slow
 def test_what_is_declined_ends_as_moderated(vendors, luma, clip):
     vendors.control("luma", next=["moderated", "fail_job"])
     assert made(luma, clip) == Failed(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import lumaai
 import pytest
 
 from providers import catalogue, pricing
@@ -204,6 +203,7 @@ def test_no_more_pages_are_asked_for_than_reach_back_far_enough(tmp_path):
 # -- callbacks -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_calls_back_when_it_starts_and_when_it_is_over(vendors, luma, clip):
     vendors.control(SLUG, latency_s=[600, 600])
     with receiver() as receiving:
@@ -223,6 +223,8 @@ def test_what_it_says_there_is_not_signed():
 
 @pytest.fixture
 def client(vendors):
+    import lumaai
+
     with lumaai.LumaAI(auth_token="a-key", base_url=f"{vendors.url}/{SLUG}{PATH}", max_retries=0) as client:
         yield client
 
@@ -231,6 +233,8 @@ ORDER = {"model": "ray-flash-2", "prompt": "a lake", "keyframes": {"frame0": {"t
 
 
 def test_its_own_client_submits_polls_and_lists(vendors, luma, client):
+    import lumaai
+
     job = client.generations.create(**ORDER, callback_url="http://127.0.0.1:9/x/")
     assert job.state in ("queued", "dreaming")
     until_over(luma, job.id)
@@ -252,6 +256,8 @@ def test_its_own_client_reads_the_account(client):
 
 
 def test_its_own_client_raises_its_own_errors(vendors, client):
+    import lumaai
+
     vendors.control(SLUG, next=["429", "500_before"])
     with pytest.raises(lumaai.RateLimitError):
         client.generations.video.create(**ORDER)
@@ -266,6 +272,7 @@ def test_its_own_client_raises_its_own_errors(vendors, client):
         stranger.credits.get()
 
 
+@pytest.mark.slow
 def test_its_answers_are_as_the_vendor_documents_them(vendors, luma, clip):
     """The document has no null in it; its own examples do."""
 

@@ -42,6 +42,7 @@ def picture():
 # -- pictures --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_job_is_a_grid_of_four_pictures(vendors, gateway, picture):
     answer = made(gateway, picture)
     assert isinstance(answer, Finished)
@@ -95,6 +96,7 @@ def test_a_failure_says_why(vendors, gateway, picture, said, reason):
     assert reason in answer.reason
 
 
+@pytest.mark.slow
 def test_a_job_that_never_ends_is_given_up_by_the_gateway(vendors, gateway, picture):
     vendors.control("midjourney", next=["stuck"])
     assert "gave up" in made(gateway, picture).reason

@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import replace
 
-import fal_client
 import pytest
 from django.test import Client
 
@@ -328,6 +327,8 @@ def test_the_site_takes_one_with_both_proofs_and_no_other(called_back, monkeypat
 @pytest.fixture
 def client(vendors, monkeypatch):
     """It knows https and the names of its hosts alone, and sends everything up to ten times."""
+    import fal_client
+
     monkeypatch.setattr(fal_client.client, "QUEUE_URL_FORMAT", f"{vendors.url}/pika/")
     monkeypatch.setattr(fal_client.client, "MAX_ATTEMPTS", 1)
     client = fal_client.SyncClient(key="a-key")
@@ -338,7 +339,10 @@ def client(vendors, monkeypatch):
 ORDER = {"prompt": "a lake", "image_url": "https://example.com/a.png", "duration": "5"}
 
 
+@pytest.mark.slow
 def test_its_own_client_submits_polls_and_reads(vendors, client):
+    import fal_client
+
     vendors.control("pika", latency_s=[600, 600])
     job = client.submit(MODEL, ORDER)
     assert isinstance(job.status(), fal_client.InProgress)
@@ -351,6 +355,8 @@ def test_its_own_client_submits_polls_and_reads(vendors, client):
 
 
 def test_its_own_client_cancels_what_waits(vendors, client):
+    import fal_client
+
     vendors.control("pika", latency_s=[6000, 6000])
     jobs = [client.submit(MODEL, ORDER) for _ in range(3)]
     assert isinstance(jobs[2].status(), fal_client.Queued)
@@ -360,6 +366,8 @@ def test_its_own_client_cancels_what_waits(vendors, client):
 
 
 def test_its_own_client_raises_its_own_errors(vendors, client):
+    import fal_client
+
     vendors.control("pika", next=["moderated", "503_before"])
     job = client.submit(MODEL, ORDER)
     with pytest.raises(fal_client.FalClientHTTPError) as declined:

@@ -10,11 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pydantic.v1
 import pytest
-import replicate
 import requests
 from PIL import Image
-from replicate.exceptions import ModelError, ReplicateError
-from replicate.webhook import Webhooks, WebhookSigningSecret, WebhookValidationError
 
 from providers.adapters.replicate import Replicate
 from providers.exceptions import BadSignature, OutOfCredit, RateLimited, Rejected, Unauthorised, Unknown
@@ -114,6 +111,7 @@ def test_what_was_deleted_after_an_hour_is_billed_and_lost(vendors, flux, pictur
     assert (answer.billed, answer.moderated) == (True, False)
 
 
+@pytest.mark.slow
 def test_one_that_could_not_begin_in_time_is_aborted(vendors, flux, picture):
     vendors.control("replicate", queue_s=[900, 900])
     answer = made(flux, picture)
@@ -121,6 +119,7 @@ def test_one_that_could_not_begin_in_time_is_aborted(vendors, flux, picture):
     assert not answer.billed
 
 
+@pytest.mark.slow
 def test_one_that_takes_too_long_is_ended(vendors, flux, picture):
     vendors.control("replicate", next=["stuck"])
     assert "ten minutes" in made(flux, picture).reason
@@ -244,6 +243,7 @@ def test_an_admin_s_seed_is_looked_for_as_it_was_sent(flux, picture):
     assert job.fingerprint == Replicate.fingerprint_of(asked)
 
 
+@pytest.mark.slow
 def test_the_list_is_read_page_by_page_the_oldest_first(vendors, flux, picture):
     vendors.control("replicate", media="tiny")
     ids = [flux.submit(replace(picture, seed=number + 1)).external_id for number in range(205)]
@@ -334,6 +334,8 @@ def test_a_webhook_that_was_changed_is_refused():
 
 
 def test_a_webhook_comes_when_it_is_over_and_its_own_client_believes_it(vendors, flux, picture):
+    from replicate.webhook import Webhooks, WebhookSigningSecret, WebhookValidationError
+
     with receiver() as place:
         job = flux.submit(replace(picture, callback_url=place.url)).external_id
         place.wait_for(1)
@@ -352,6 +354,8 @@ def test_a_webhook_comes_when_it_is_over_and_its_own_client_believes_it(vendors,
 @pytest.fixture
 def client(vendors):
     """It adds /v1 itself, and never sends a create again."""
+    import replicate
+
     client = replicate.Client(api_token="a-key", base_url=f"{vendors.url}/replicate")
     client.poll_interval = 0.02
     yield client
@@ -380,6 +384,8 @@ def test_its_own_client_runs_and_reads_the_files(client):
 
 
 def test_its_own_client_raises_its_own_errors(vendors, client):
+    from replicate.exceptions import ModelError, ReplicateError
+
     with pytest.raises(ReplicateError) as caught:
         client.models.predictions.create(model=SCHNELL, input={"prompt": "a lake", "num_outputs": 9})
     assert caught.value.status == 422
@@ -399,6 +405,7 @@ def test_its_own_client_cancels(vendors, client):
     assert prediction.status == "canceled"
 
 
+@pytest.mark.slow
 def test_its_own_client_does_not_know_what_aborted_is(vendors, client, flux, picture):
     vendors.control("replicate", queue_s=[900, 900])
     job = flux.submit(picture).external_id

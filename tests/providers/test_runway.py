@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import runwayml
 from PIL import Image
 
 from providers.exceptions import Rejected, Unauthorised
@@ -122,6 +121,8 @@ def test_a_large_picture_goes_as_a_jpeg(tmp_path):
 
 @pytest.fixture
 def client(vendors):
+    import runwayml
+
     with runwayml.RunwayML(api_key="a-key", base_url=f"{vendors.url}/runway", max_retries=0) as client:
         yield client
 
@@ -141,6 +142,8 @@ def test_its_own_client_submits_polls_and_reads(vendors, client):
 
 
 def test_its_own_client_raises_its_own_errors(vendors):
+    import runwayml
+
     with (
         runwayml.RunwayML(api_key="bad", base_url=f"{vendors.url}/runway", max_retries=0) as client,
         pytest.raises(runwayml.AuthenticationError),

@@ -96,6 +96,7 @@ def test_of_ten_only_the_good_ones_go_on(vendors, stability, several):
     assert bills(vendors) == [8 * price_of(SDXL)]
 
 
+@pytest.mark.slow
 def test_ten_that_were_all_filtered_end_as_moderated(vendors, stability, several):
     account(vendors, filtered=10)
     answer = stability.submit(several)

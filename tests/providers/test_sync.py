@@ -26,6 +26,7 @@ def test_what_works_on_this_machine_is_free_and_as_wide_as_the_machine():
             assert Provider.objects.get(slug=adapter.slug).max_in_flight
 
 
+@pytest.mark.slow
 def test_a_second_time_adds_nothing_and_keeps_what_was_edited():
     assert sync_providers().added
     Price.objects.update(micro=7)

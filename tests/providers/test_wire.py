@@ -56,6 +56,7 @@ def test_a_connection_that_the_vendor_closed_meanwhile_is_not_written_to():
         assert sum(b"POST" in asked for asked in vendor.asked) == 1
 
 
+@pytest.mark.slow
 def test_headers_that_drip_end_when_they_have_to_be_there():
     long = answer(b"{}", length=2, headers=["X-Slow: " + "z" * 200])
     with serving(long, drip_s=0.05) as vendor, wire.session() as session:

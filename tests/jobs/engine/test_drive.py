@@ -49,6 +49,7 @@ def test_a_suspect_that_may_not_start_keeps_nobody_waiting(scene):
     assert Attempt.objects.count() == 3
 
 
+@pytest.mark.slow
 def test_providers_without_a_quota_take_turns_at_the_threads(scene):
     first, second = scene.vendor("instant", latency_s=[0.05, 0.1]), scene.vendor("keyed", latency_s=[0.05, 0.1])
     batches = [scene.batch(*"abcdefgh", provider=provider) for provider in (first, second)]
@@ -60,6 +61,7 @@ def test_providers_without_a_quota_take_turns_at_the_threads(scene):
     assert min(made) >= 3, made
 
 
+@pytest.mark.slow
 def test_a_job_that_is_paid_for_comes_home_before_new_calls_take_the_threads(scene):
     jobs = scene.batch(provider=scene.vendor("jobs", latency_s=[0.05, 0.1]))
     scene.drive_until(Step.objects.filter(state=State.RUNNING).exists)
@@ -84,6 +86,7 @@ def test_where_there_is_no_room_for_more_a_round_looks_once(scene, monkeypatch):
     assert len(looks) == 1
 
 
+@pytest.mark.slow
 def test_a_suspect_runs_with_nothing_beside_it(scene):
     provider = scene.vendor("instant", latency_s=[0.1, 0.2])
     scene.batch("a", "b", "c", provider=provider)
@@ -157,6 +160,7 @@ def test_a_full_disk_lets_nothing_new_begin_and_says_so_once(scene, monkeypatch)
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_a_pause_lets_what_is_out_come_home(scene):
     provider = scene.vendor("jobs", latency_s=[0.2, 0.3])
     batch = scene.batch("a", "b", provider=provider)

@@ -134,6 +134,7 @@ def test_nobody_starves_behind_an_endless_batch_of_higher_priority(market):
     assert Counter(order)[endless.pk] >= 0.94 * len(order)
 
 
+@pytest.mark.slow
 def test_a_batch_that_nothing_lets_start_keeps_nobody_from_a_turn(market):
     """It waits longest of all, and is passed over each time."""
     poor = market.batch(5, priority=LOW, cap_micro=0)

@@ -40,6 +40,7 @@ def test_a_drive_that_ends_by_its_own_error_blames_no_step(monkeypatch):
     assert_invariants()
 
 
+@pytest.mark.slow
 def test_an_answer_that_such_a_drive_kept_takes_the_crash_back_once_only(scene, monkeypatch):
     scene.batch(provider=scene.vendor("jobs"))
     run_into_it(monkeypatch)

@@ -22,6 +22,7 @@ def asked_about(slug: str) -> list[calls.Answer]:
     return [calls.submit(ticket, lambda *_: None, threading.Event()) for _ in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["found", "no answer"])
 def test_what_was_found_twice_is_adopted_once(scene, first):
     scene.batch(provider=scene.vendor("keyed", next=["lose_after_accept"]))

@@ -59,6 +59,7 @@ def test_a_result_that_is_paid_for_waits_for_room_and_is_bought_once(scene, monk
     assert not list(Path(settings.MEDIA_ROOT, downloads.TEMP_FOLDER).iterdir())
 
 
+@pytest.mark.slow
 def test_where_no_room_comes_before_the_call_must_end_a_person_decides_about_the_money(scene, monkeypatch):
     full_for(monkeypatch, 1000)
     monkeypatch.setattr(SimInstant, "deadline_s", {Capability.SCRIPT: 0.3})

@@ -78,6 +78,7 @@ def test_a_full_disk_is_said_once_and_not_by_every_role_and_every_slice(monkeypa
     assert Notice.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_videos_without_a_provider_are_asked_again_in_every_batch_however_many_newer_ones_wait(monkeypatch):
     monkeypatch.setattr(housekeeping, "AT_ONCE", 2)
     monkeypatch.setattr(housekeeping, "clear_marks", lambda now: 0)

@@ -128,6 +128,7 @@ def test_a_clip_does_not_get_shorter_by_it(first, second):
     assert rerouting.reroute(NOW) == 0
 
 
+@pytest.mark.slow
 def test_the_ledger_says_who_took_over(scene):
     broken = scene.vendor("jobs")
     other = scene.vendor("keyed")

@@ -10,9 +10,10 @@ from jobs.engine import rerouting, too_slow
 from jobs.models import Batch, Chore, LedgerEntry, Notice, Step
 from jobs.settings_types import BatchSettings
 from jobs.states import State
+from providers.adapters.studio import Studio
 from providers.models import Lane, Offer, Quota
-from providers.sync import sync_providers
-from tests.factories import LOCAL, a_batch, a_provider
+from providers.types import Capability
+from tests.factories import a_batch, a_provider, local_providers
 from tests.simulator_adapter import register_all
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
@@ -25,7 +26,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def slow(db):
     """Two scripts an hour."""
-    sync_providers(*LOCAL)
+    local_providers()
     register_all("http://127.0.0.1:9")
     provider = a_provider("sim_jobs")
     Quota.objects.create(provider=provider, unit="requests", window_s=3600, amount=2)
@@ -116,8 +117,9 @@ def test_nothing_comes_back_for_the_same_reason(slow, quick):
     assert positions_at(quick) == [5, 6]
 
 
-def test_what_its_video_needs_afterwards_counts(slow, quick):
-    """By the usual durations a script takes 10 s, and the rest of its video two minutes more."""
+def test_what_its_video_needs_afterwards_counts(slow, quick, monkeypatch):
+    """A script that nobody has measured takes 10 s, and the rest of its video two minutes more."""
+    monkeypatch.setattr(Studio, "usual_s", {Capability.IMAGE: (12.0, 12.0), Capability.CLIP: (90.0, 90.0)})
     a_hurried_batch(slow, quick, hours=100 / 3600)
     assert rerouting.reroute(NOW) == 0
     Chore.objects.all().delete()
@@ -144,8 +146,9 @@ def test_those_that_nobody_can_take_do_not_hide_the_others(slow, quick, monkeypa
     assert positions_at(quick) == [5]
 
 
+@pytest.mark.slow
 def test_the_ledger_says_why(scene):
-    sync_providers(*LOCAL)
+    local_providers()
     slow, quick = scene.vendor("jobs"), scene.vendor("keyed")
     Quota.objects.create(provider=slow, unit="requests", window_s=86_400, amount=1)
     offers = [Offer.objects.get(provider=provider).pk for provider in (slow, quick)]

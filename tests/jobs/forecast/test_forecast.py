@@ -12,6 +12,7 @@ from jobs.states import Stage
 from tests.jobs.forecast.situations import a_market, a_price, a_quota, an_order, with_heroes
 
 
+@pytest.mark.slow
 def test_every_strategy_is_told_of_side_by_side():
     told = forecast(a_market(an_order(videos=20), spread=0.3, caps={Stage.CLIP: 3}))
     assert list(told) == list(STRATEGIES)
@@ -113,6 +114,7 @@ def test_the_peak_is_the_most_within_an_hour():
 # -- what binds, and the picture
 
 
+@pytest.mark.slow
 def test_what_binds_is_named_with_its_limit():
     plain = a_market(an_order(videos=30), caps={Stage.CLIP: 5}, quotas=[a_quota(Stage.IMAGE, 1, 60.0)])
     told = forecast(plain)

@@ -12,8 +12,7 @@ from jobs.intake import drafts
 from jobs.intake.rules import RowState
 from jobs.intake.table import IntakeError
 from jobs.models import Batch, IntakeDraft, Video
-from providers.sync import sync_providers
-from tests.factories import LOCAL
+from tests.factories import local_providers
 
 LIST = b"topic,seconds,language\nBread,30,de\nTides,900,\nbread,45,de\nLocks,,\n"
 READY_AND_EARLIER = (RowState.READY, RowState.EARLIER)
@@ -209,7 +208,7 @@ def test_judging_a_list_takes_the_same_queries_whatever_its_length(project, prod
 
 
 def test_voices_of_the_studio_are_offered_by_language(project):
-    sync_providers(*LOCAL)
+    local_providers()
     voices = drafts.offered_by(project).voices
     assert {"en", "de", "es", "fr"} <= set(voices)
     assert "en-us" in voices["en"]

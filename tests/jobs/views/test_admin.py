@@ -14,9 +14,8 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from jobs import ledger
 from jobs.models import Attempt, Budget, Decision, LedgerEntry, Review, RiskPolicy, Step
 from providers.models import Lane, Price, Provider, Quota
-from providers.sync import sync_providers
 from qc.models import Profile
-from tests.factories import LOCAL, NOW, a_batch
+from tests.factories import NOW, a_batch, local_providers
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -35,7 +34,7 @@ def test_the_queue_is_not_in_the_admin(model):
 
 @pytest.mark.parametrize("model", sorted(admin.site._registry, key=str))
 def test_every_list_and_form_opens(boss, model):
-    sync_providers(*LOCAL)
+    local_providers()
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     assert boss.get(reverse(f"{name}_changelist")).status_code == 200
     row = model._default_manager.first()
@@ -83,7 +82,7 @@ def test_its_queries_do_not_grow_with_the_providers(boss):
 
 
 def test_a_quota_is_added_and_said_in_words(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     provider = Provider.objects.get(slug="studio")
     boss.post(
         reverse("admin:providers_quota_add"),
@@ -95,7 +94,7 @@ def test_a_quota_is_added_and_said_in_words(boss):
 
 
 def test_an_offer_of_another_provider_is_refused_with_a_sentence(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     studio, machine = Provider.objects.get(slug="studio"), Provider.objects.get(slug="this_machine")
     answer = boss.post(
         reverse("admin:providers_quota_add"),
@@ -114,7 +113,7 @@ def test_an_offer_of_another_provider_is_refused_with_a_sentence(boss):
 
 @pytest.mark.parametrize("of_offer", [False, True])
 def test_a_second_lane_for_the_same_calls_is_refused_with_a_sentence(boss, of_offer):
-    sync_providers(*LOCAL)
+    local_providers()
     studio = Provider.objects.get(slug="studio")
     offer = studio.offers.filter(capability="clip").first() if of_offer else None
     lane, _ = Lane.objects.get_or_create(provider=studio, capability="clip", offer=offer)
@@ -129,7 +128,7 @@ def test_a_second_lane_for_the_same_calls_is_refused_with_a_sentence(boss, of_of
 
 
 def test_a_price_below_nothing_is_refused_with_what_to_write_instead(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     price = Price.objects.first()
     row = {"provider": price.provider_id, "capability": price.capability, "unit": "calls", "micro": -5, "per": 0,
            "valid_from_0": "2026-01-01", "valid_from_1": "00:00"}  # fmt: skip
@@ -158,7 +157,7 @@ def quota_form(provider, **values):
     ],
 )
 def test_a_quota_that_cannot_be_meant_is_refused_with_a_sentence(boss, values, sentence):
-    sync_providers(*LOCAL)
+    local_providers()
     studio = Provider.objects.get(slug="studio")
     page = boss.post(reverse("admin:providers_quota_add"), quota_form(studio, **values)).content.decode()
     assert sentence in page
@@ -167,7 +166,7 @@ def test_a_quota_that_cannot_be_meant_is_refused_with_a_sentence(boss, values, s
 
 @pytest.mark.parametrize("offer", [False, True])
 def test_a_second_quota_for_the_same_calls_unit_and_window_is_refused(boss, offer):
-    sync_providers(*LOCAL)
+    local_providers()
     studio = Provider.objects.get(slug="studio")
     chosen = studio.offers.filter(capability="image").first().pk if offer else ""
     boss.post(reverse("admin:providers_quota_add"), quota_form(studio, offer=chosen))
@@ -177,7 +176,7 @@ def test_a_second_quota_for_the_same_calls_unit_and_window_is_refused(boss, offe
 
 
 def test_a_quota_that_another_one_always_ends_first_is_pointed_out(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     studio = Provider.objects.get(slug="studio")
     boss.post(reverse("admin:providers_quota_add"), quota_form(studio))
     page = boss.post(reverse("admin:providers_quota_add"), quota_form(studio, amount=99, window_s=1), follow=True)
@@ -185,14 +184,14 @@ def test_a_quota_that_another_one_always_ends_first_is_pointed_out(boss):
 
 
 def test_a_spacing_and_half_a_second_are_said_in_words(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     studio = Provider.objects.get(slug="studio")
     boss.post(reverse("admin:providers_quota_add"), quota_form(studio, unit="requests", amount=1, window_s=0.5))
     assert "requests at least 0.5 s apart" in boss.get(reverse("admin:providers_quota_changelist")).content.decode()
 
 
 def test_a_lane_that_nothing_limits_and_one_that_stands_still_are_pointed_out(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     Provider.objects.filter(slug="studio").update(max_in_flight=None)
     lane = Lane.objects.get(provider__slug="studio", capability="image")
     form = {"provider": lane.provider_id, "capability": "image", "offer": "", "pause_reason": ""}
@@ -209,7 +208,7 @@ def test_a_lane_that_nothing_limits_and_one_that_stands_still_are_pointed_out(bo
 
 
 def test_what_the_vendor_said_is_shown_and_can_be_forgotten(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     studio = Provider.objects.get(slug="studio")
     quota = Quota.objects.create(provider=studio, amount=60, window_s=60, learned_amount=20, learned_at=timezone.now())
     listing = reverse("admin:providers_quota_changelist")
@@ -220,7 +219,7 @@ def test_what_the_vendor_said_is_shown_and_can_be_forgotten(boss):
 
 
 def test_what_a_lane_learned_is_shown_and_can_be_forgotten(boss):
-    sync_providers(*LOCAL)
+    local_providers()
     lane = Lane.objects.get(provider__slug="studio", capability="image")
     Lane.objects.filter(pk=lane.pk).update(guard_s=0.25, paced=True, broken_until=timezone.now(), failures_in_row=5)
     Lane.objects.filter(pk=lane.pk).update(max_in_flight=9, learned_cap=3, learned_cap_at=timezone.now())
@@ -257,7 +256,7 @@ def test_a_cap_begins_with_what_is_booked(boss):
     ],
 )
 def test_a_cap_that_makes_no_sense_is_refused_with_a_sentence(boss, values, said):
-    sync_providers(*LOCAL)
+    local_providers()
     if "provider" in values:
         values = {"provider": Provider.objects.get(slug="studio").pk}
     assert said in a_cap(boss, **values).content.decode()

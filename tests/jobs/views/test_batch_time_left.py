@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.models import Attempt, Batch, Step, Video
 from jobs.queries import eta
 from jobs.states import State
-from providers.models import Lane, Price, Provider
+from providers.models import Lane, Offer, Price, Provider
 from tests.jobs.views.asking import page
 from tests.jobs.views.situations import workers_are_seen
 
@@ -30,6 +30,7 @@ def attempts_of(batch, count, *, seconds=10):
             )  # fmt: skip
             Attempt.objects.create(
                 step=donor, no=1, provider=lane.provider, lane=lane, capability=stage, tag=f"{stage}{batch.pk}{n}",
+                offer=Offer.objects.filter(provider=lane.provider, capability=stage).first(),
                 request_hash="x", request={}, price=Price.objects.filter(provider=lane.provider).first(),
                 sent_at=now - timedelta(seconds=seconds), ended_at=now, send_deadline=now, outcome="accepted",
             )  # fmt: skip

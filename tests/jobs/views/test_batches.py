@@ -202,6 +202,7 @@ def test_fifty_topics_on_a_page(producer, project):
     assert len(page(producer, batch, page=2).context["items"]) == 1
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_grow_with_the_rows(producer, project, django_assert_max_num_queries):
     def a_busy_batch(size):
         batch = a_batch(*(f"Topic {n}" for n in range(size)), project=project)

@@ -16,9 +16,8 @@ from jobs.queries import eta
 from jobs.queries.eta import TimeLeft, done_at
 from providers.adapters.studio import Studio
 from providers.models import Offer
-from providers.sync import sync_providers
 from providers.types import Capability
-from tests.factories import LOCAL, a_user
+from tests.factories import a_user, local_providers
 from tests.jobs.views.asking import page, said
 from tests.jobs.views.situations import a_lost_answer, workers_are_seen
 
@@ -43,7 +42,7 @@ def _at_noon():
 
 @pytest.fixture
 def draft(producer, project):
-    sync_providers(*LOCAL)
+    local_providers()
     return drafts.from_paste(project, name="Spring", pasted="Bread\nLocks", by=a_user(project=project))
 
 

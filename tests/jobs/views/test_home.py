@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from jobs.models import Batch, Notice, Review, Step, Video, Worker
 from jobs.states import State
-from providers.sync import sync_providers
-from tests.factories import LOCAL, a_batch, a_project, a_user
+from tests.factories import a_batch, a_project, a_user, local_providers
 from tests.jobs.views.situations import (
     a_flagged_image,
     a_lost_answer,
@@ -144,7 +143,7 @@ def done(client):
 
 
 def test_first_steps_tick_themselves_off_and_then_go(producer, project):
-    sync_providers(*LOCAL)
+    local_providers()
     assert done(producer) == [True, False, False, False]
     batch = a_batch("Bread", project=project)
     assert done(producer) == [True, True, False, False]
@@ -161,6 +160,7 @@ def test_first_steps_can_be_hidden(producer):
     assert "First steps" not in text_of(producer)
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_grow_with_batches(producer, project):
     counts = []
     for _ in range(2):

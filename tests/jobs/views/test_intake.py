@@ -15,7 +15,7 @@ from jobs.intake import drafts
 from jobs.models import Batch, IntakeDraft, Video
 from providers.models import Offer
 from providers.sync import sync_providers
-from tests.factories import LOCAL, a_project, a_user
+from tests.factories import a_project, a_user, local_providers
 
 urlpatterns = [
     path("", include("jobs.intake.urls")),
@@ -36,7 +36,7 @@ START = {
 
 @pytest.fixture
 def project():
-    sync_providers(*LOCAL)
+    local_providers()
     return a_project(name="Bakery")
 
 

@@ -15,8 +15,7 @@ from PIL import Image
 from jobs import style_references
 from jobs.models import Membership, Project, StyleReference
 from providers.models import Provider
-from providers.sync import sync_providers
-from tests.factories import LOCAL, a_project, a_user
+from tests.factories import a_project, a_user, local_providers
 
 pytestmark = pytest.mark.django_db
 FORM = {
@@ -27,7 +26,7 @@ FORM = {
 
 @pytest.fixture(autouse=True)
 def _providers():
-    sync_providers(*LOCAL)
+    local_providers()
 
 
 @pytest.fixture
@@ -188,6 +187,7 @@ def test_voices_of_a_provider_that_is_off_are_not_offered(producer):
 # -- style references --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["JPEG", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("PNG", "WEBP"))])
 def test_a_picture_is_written_anew_smaller_and_without_metadata(producer, project, kind):
     exif = Image.Exif()
@@ -221,6 +221,7 @@ def test_what_is_no_picture_is_refused_by_name(producer, project, content, sente
     assert not StyleReference.objects.exists()
 
 
+@pytest.mark.slow
 def test_one_bad_picture_does_not_keep_the_good_one_out_and_none_comes_twice(producer, project):
     good = a_picture(size=(640, 360))
     answer = upload(producer, project, good, b"nothing", good)

@@ -59,6 +59,7 @@ def test_the_list_is_filtered_by_state_project_and_words(producer, video):
         assert producer.get(f"{reverse('video_list')}?{query}").context["page"].paginator.count == found, query
 
 
+@pytest.mark.slow
 def test_the_list_takes_the_same_queries_for_many_videos(producer, project, video, django_assert_max_num_queries):
     with django_assert_max_num_queries(12) as few:
         producer.get(reverse("video_list"))
@@ -90,6 +91,7 @@ def test_the_workbench_shows_player_captions_scenes_and_checks(producer, video):
     assert "Measured contrast 0.4; limit: at least 2.5" in page
 
 
+@pytest.mark.slow
 def test_the_workbench_takes_the_same_queries_for_many_scenes_and_versions(
     producer, project, video, django_assert_max_num_queries
 ):

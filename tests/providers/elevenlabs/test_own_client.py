@@ -7,9 +7,6 @@ import time
 
 import httpx
 import pytest
-from elevenlabs.client import ElevenLabs as Client
-from elevenlabs.core.api_error import ApiError
-from elevenlabs.errors import UnprocessableEntityError
 
 from providers.adapters.elevenlabs import ElevenLabs
 
@@ -20,10 +17,13 @@ NO_RETRY = {"max_retries": 0}
 
 @pytest.fixture
 def client(vendors):
+    from elevenlabs.client import ElevenLabs as Client
+
     with httpx.Client() as wire:
         yield Client(api_key="a-key", base_url=f"{vendors.url}/elevenlabs", httpx_client=wire)
 
 
+@pytest.mark.slow
 def test_its_own_client_hears_a_voice_and_its_times(vendors, client):
     told = client.text_to_speech.convert_with_timestamps(
         voice_id=GEORGE, text=TEXT, model_id="eleven_multilingual_v2", request_options=NO_RETRY
@@ -64,6 +64,8 @@ def test_its_own_client_knows_the_account_the_models_and_the_voices(vendors, cli
 
 
 def test_its_own_client_stitches_what_is_fresh(vendors, eleven, voice, client):
+    from elevenlabs.core.api_error import ApiError
+
     fresh = eleven.submit(voice).external_id
     stitched = {"voice_id": GEORGE, "text": "And on.", "previous_request_ids": [fresh], "request_options": NO_RETRY}
     assert client.text_to_speech.convert_with_timestamps(**stitched).audio_base_64
@@ -77,6 +79,9 @@ def test_its_own_client_stitches_what_is_fresh(vendors, eleven, voice, client):
 
 @pytest.mark.parametrize("errors", ["new", "old"])
 def test_its_own_client_raises_its_own_errors(vendors, client, errors):
+    from elevenlabs.core.api_error import ApiError
+    from elevenlabs.errors import UnprocessableEntityError
+
     account(vendors, limit=3, errors=errors)
 
     def speak(**more):

@@ -71,6 +71,7 @@ def test_its_errors_come_in_three_shapes(vendors):
     assert ask(vendors, "GET", "/v1/history?page_size=1001").status_code == 422
 
 
+@pytest.mark.slow
 def test_a_full_queue_refuses_only_after_a_while(vendors, voice):
     """What waits in line is not refused at once."""
     vendors.control("elevenlabs", latency_s=[600, 600], media="tiny")

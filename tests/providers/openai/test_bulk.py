@@ -17,6 +17,7 @@ from tests.providers.recorded import adapter_at, playing
 from .conftest import OpenAI, a_file, handed_in, over, price_of, several
 
 
+@pytest.mark.slow
 def test_a_bulk_job_answers_every_line_at_half_the_price(quick, vendors, script):
     requests = several(script)
     job = over(quick, handed_in(quick, requests))

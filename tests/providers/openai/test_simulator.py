@@ -6,7 +6,6 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 
-import openai
 import pytest
 from pydantic import BaseModel
 
@@ -18,6 +17,8 @@ from .conftest import handed_in, over, several
 
 @pytest.fixture
 def client(vendors):
+    import openai
+
     vendors.control("openai", media="tiny", latency_s=[1, 1])
     url = f"{vendors.url}/openai/v1"
     with openai.OpenAI(api_key="a-key", base_url=url, max_retries=0) as client:
@@ -39,6 +40,8 @@ def test_its_own_client_reads_scripts_by_a_schema_of_its_own(client):
 
 
 def test_its_own_client_raises_when_an_answer_was_cut(client):
+    import openai
+
     with pytest.raises(openai.LengthFinishReasonError):
         client.chat.completions.parse(
             model="gpt-6-luna",
@@ -78,6 +81,8 @@ def test_its_own_client_takes_a_batch_through(client, vendors, script):
 
 
 def test_its_own_client_raises_its_own_errors(client, vendors):
+    import openai
+
     hello = {"model": "gpt-6-luna", "messages": [{"role": "user", "content": "x"}]}
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="bad").chat.completions.create(**hello)

@@ -75,6 +75,7 @@ def test_a_voice_in_events_is_bounded_too(tmp_path, voice, monkeypatch):
         adapter_at(OpenAI, recorder.url, tmp_path).submit(voice)
 
 
+@pytest.mark.slow
 def test_a_voice_that_drips_is_cut_off_in_time(vendor, vendors, voice, monkeypatch):
     monkeypatch.setattr(OpenAI, "deadline_s", {Capability.VOICEOVER: 0.3})
     vendors.control("openai", next=["slow_answer"], drip_s=6000)

@@ -28,6 +28,7 @@ def test_what_it_cannot_make_is_refused_before_the_wire(studio):
         studio(Capability.RENDER)
 
 
+@pytest.mark.slow
 def test_it_can_be_slowed_on_purpose(studio):
     began = time.monotonic()
     studio(Capability.MODERATION, "a harbour", options={"slow_s": 0.3})
