@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Max, QuerySet
 
@@ -28,8 +29,8 @@ AGES_S = 300.0  # so long a clock has to go evenly before ages are believed: sev
 class Steady:
     """Compares the wall clock with the monotonic one, from round to round."""
 
-    def __init__(self, ages_s: float = AGES_S) -> None:
-        self._ages_s = ages_s
+    def __init__(self, ages_s: float = AGES_S, *, worker_id: UUID | None = None) -> None:
+        self._ages_s, self._worker_id = ages_s, worker_id
         self._ahead_s: float | None = None  # of the wall clock
         self._until = float("-inf")  # of the monotonic clock
         self._even_since = float("inf")
@@ -44,6 +45,8 @@ class Steady:
             wait_s = _window_s()
             self._until = max(self._until, tick + wait_s)
             log.warning("the clock jumped by %.1f s; vendors wait for %.1f s", jump_s, wait_s)
+        if jump_s > JUMP_S:  # whoever is there when it is put right knows by this that it was ahead
+            Worker.objects.filter(pk=self._worker_id).update(seen_at=now)
         if jump_s < -JUMP_S:
             pull_back(now, timedelta(seconds=-jump_s))
         self._ahead_s = ahead_s

@@ -8,7 +8,7 @@ import pytest
 from jobs.engine import clock, worker
 from jobs.engine import drive as drive_module
 from jobs.engine.steady import AGES_S, Steady, pull_back
-from jobs.models import Attempt, Batch, BulkJob, Step
+from jobs.models import Attempt, Batch, BulkJob, Step, Worker
 from jobs.states import State
 from providers.models import Lane, Offer, Provider, Quota
 from tests.factories import a_batch, a_provider
@@ -149,6 +149,39 @@ def test_a_drive_that_begins_sees_by_the_others_that_the_clock_was_ahead(db, see
     for _ in range(2):
         Steady().look(NOW, 100.0)
     assert set(Step.objects.values_list("not_before", flat=True)) == {at(then_s)}
+
+
+def test_a_drive_that_saw_it_go_ahead_and_died_left_proof_of_it(db):
+    a_batch("Why bread rises")
+    here = worker.enlist("generation", NOW)
+    dead = Steady(worker_id=here.pk)
+    dead.look(NOW, 100.0)
+    dead.look(at(7200), 100.1)
+    Step.objects.update(not_before=at(7200))
+    worker.let_go(str(here.pk))
+    Steady().look(at(1), 101.0)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(1)}
+
+
+def test_a_drive_looks_once_more_when_it_ends(db):
+    """Its last round was by a clock that was put right before it ended."""
+    a_batch("Why bread rises")
+    ahead = [0.0, 7200.0]
+
+    def clock():
+        return datetime.now(UTC) + timedelta(seconds=ahead[0])
+
+    def put_right():
+        drive.steady.look(clock(), monotonic())
+        ahead.reverse()
+        drive.steady.look(clock(), monotonic())
+        Step.objects.update(not_before=clock())
+        Worker.objects.update(seen_at=datetime.now(UTC))
+        ahead.reverse()
+
+    drive = drive_module.Drive("generation", slice_s=0.0, clock=clock, before_drain=put_right)
+    drive.run()
+    assert not Step.objects.filter(not_before__gt=datetime.now(UTC)).exists()
 
 
 def test_a_step_that_is_over_is_left_alone(db):
