@@ -57,7 +57,8 @@ class Books:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")  # enough against SIGKILL, which is what tests do
         self._db.executescript(TABLES)
-        self._jobs = int(self.rows("SELECT count(*) AS n FROM jobs")[0]["n"])
+        kinds = ("jobs", "bulks", "files", "requests")  # whatever may have taken a number before a restart
+        self._number = sum(int(self.rows(f"SELECT count(*) AS n FROM {kind}")[0]["n"]) for kind in kinds)
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
         return [dict(row) for row in self._db.execute(sql, values)]
@@ -130,8 +131,8 @@ class Books:
         return found[0] if found else None
 
     def next_number(self) -> int:
-        self._jobs += 1
-        return self._jobs
+        self._number += 1
+        return self._number
 
     def fetched(self, job_id: str) -> int:
         """Counts one more fetch of the job's file; how many there were before."""

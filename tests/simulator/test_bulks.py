@@ -274,6 +274,17 @@ def test_bulk_jobs_and_files_survive_a_kill(tmp_path):
 
 
 @pytest.mark.slow
+def test_after_a_kill_no_number_is_given_a_second_time(tmp_path):
+    """Luck begins anew with every start; and a bulk job that failed its validation has no lines to count."""
+    with simulator(tmp_path / "books.sqlite", scale=60) as sim:
+        sim.vendor = "bulk"
+        first = create(sim).json()["id"]
+        sim.kill()
+        sim.start()
+        assert create(sim, line(1)).json()["id"] != first
+
+
+@pytest.mark.slow
 def test_a_bulk_job_may_have_thousands_of_lines(sim):
     sim.control(sim.vendor, media="tiny")
     told = ended(sim, create(sim, *[line(no) for no in range(3000)]).json()["id"], within_s=20)
