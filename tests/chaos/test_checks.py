@@ -12,6 +12,8 @@ from jobs.states import State
 from providers.models import Lane, Offer, Price
 from tests.chaos import at_rest, history
 from tests.factories import NOW, a_batch, a_provider
+from tests.simulator.books import Books
+from tests.simulator.process import simulator
 from tests.simulator_adapter import register_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db]
@@ -152,6 +154,13 @@ def test_money_that_stays_reserved_is_seen(attempt):
 @pytest.mark.parametrize("amount", [699, 701, 1400])
 def test_a_micro_unit_more_or_less_on_the_bill_is_seen(attempt, amount):
     assert numbers(at_rest.books_are_equal(bill(amount=amount))) == {"I8"}
+
+
+def test_a_simulator_that_failed_itself_is_seen(tmp_path):
+    with simulator(tmp_path / "books.sqlite") as sim:
+        assert list(at_rest.vendors_were_sound(sim.books())) == []
+        Books(tmp_path / "books.sqlite").keep_fact("failure", "Traceback: KeyError")
+        assert list(at_rest.vendors_were_sound(sim.books())) == ["the simulator itself failed: Traceback: KeyError"]
 
 
 def test_a_job_of_nobody_is_seen(attempt):

@@ -230,6 +230,7 @@ class Trial:
             *invariants.billed_once(books),
             *invariants.ledger_is_the_bill(books),
             *at_rest.every_attempt_is_closed(),
+            *at_rest.vendors_were_sound(books),
             *at_rest.books_are_equal(books),
             *at_rest.finished_jobs_are_used(books),
             *at_rest.nothing_is_bought_twice(books),

@@ -92,6 +92,7 @@ class Server:
             reply, base = self._reply(at, message)
         except Exception:
             traceback.print_exc()
+            self.vendors.books.keep_fact("failure", traceback.format_exc())
             reply, base = error(500, "the_simulator_itself_failed"), ""
         if reply.at or reply.content or reply.outputs or reply.lines_of or reply.shape:
             self._later(self._finish(connection, reply, base))

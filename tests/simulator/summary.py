@@ -17,6 +17,7 @@ def books_of(vendors: Vendors, only: str = "") -> dict[str, Any]:
     names = sorted({row["vendor"] for row in [*jobs, *requests]})
     return {
         "now": vendors.clock.now(),
+        "failure": vendors.books.fact("failure", ""),  # of the simulator itself, the last one
         "vendors": {name: _vendor(vendors, name, jobs, requests) for name in names},
         "bills": [_bill(vendors, job) for job in jobs],
         "requests": [_request(vendors, request) for request in requests],
