@@ -51,7 +51,7 @@ def _answer(ticket: Ticket, said: Said, asked_at: datetime, stopping: threading.
 
 def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
     """One that was cancelled, or is too old, is ended where the vendor can: only if it still runs, as there are vendors
-    that delete what has finished."""
+    that delete what has finished. Whatever came of that, only another look tells how it ended."""
     asked: list[datetime] = []
     ended: list[str] = []
 
@@ -63,8 +63,7 @@ def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
 
     def ask(adapter: Adapter) -> dict[str, Any]:
         said = look(adapter)
-        if ticket.cancel and isinstance(said, Running) and _cancel(adapter, ticket):
-            ended.append(ticket.external_id)
+        if ticket.cancel and isinstance(said, Running) and _try_to_end(adapter, ticket, ended):
             said = look(adapter)
         return told(adapter, ticket.request, said)
 
@@ -73,10 +72,14 @@ def _asked_alone(ticket: Ticket, stopping: threading.Event) -> Answer:
     return Answer(ticket=ticket, ended_at=ended_at, was_ended=bool(ended), **result)
 
 
-def _cancel(adapter: Adapter, ticket: Ticket) -> bool:
+def _try_to_end(adapter: Adapter, ticket: Ticket, ended: list[str]) -> bool:
+    """Whether it may stand otherwise than before. A cancel that is refused may come right after the job's own end."""
     try:
         adapter.cancel(ticket.external_id)
-    except (CallError, NotImplementedError) as error:
-        log.info("step %s: its job cannot be ended (%s); it is awaited", ticket.step_id, error)
+    except NotImplementedError:
         return False
+    except CallError as error:
+        log.info("step %s: its job cannot be ended (%s)", ticket.step_id, error)
+    else:
+        ended.append(ticket.external_id)
     return True

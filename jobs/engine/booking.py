@@ -28,7 +28,7 @@ class Booking:
         found, now = self.in_hand, self.clock()
         booked = {answer.ticket.attempt_id for answer in found.get("call", ())}
         wire = found.get("wire", ())
-        stamps = {attempt_id: at for _, attempt_id, at in wire if attempt_id not in booked}
+        stamps = {attempt_id: min(at, now) for _, attempt_id, at in wire if attempt_id not in booked}
         if stamps:
             failpoint("before_stamp")
             settle.stamp_wire(stamps)

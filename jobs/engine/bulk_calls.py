@@ -33,7 +33,6 @@ class Told:
     """How an act ended: with an error, or with what it was for. `bulk` is None where a search found nothing."""
 
     order: Order
-    ended_at: datetime
     error: Any = None
     bulk: Bulk | None = None
     input_file: str = ""
@@ -58,7 +57,7 @@ def work_of(order: Order, report: Report, stopping: threading.Event) -> Callable
         result = run(order.ticket, acts[order.act], stopping=stopping, on_wire=on_wire)
         if failed := result.pop("failed", None):  # of what costs nothing: as good as an error
             result["error"] = NotSent(failed.reason)
-        return Told(order=order, ended_at=clock.now_utc(), on_wire_at=left[-1] if left else None, **result)
+        return Told(order=order, on_wire_at=left[-1] if left else None, **result)
 
     return work
 

@@ -109,7 +109,8 @@ def _uploaded(job: BulkJob, told: Told, now: datetime) -> None:
 def _created(job: BulkJob, told: Told, now: datetime) -> None:
     error = told.error
     if told.bulk:
-        Attempt.objects.filter(bulk=job.pk, outcome=Attempt.Outcome.NONE).update(on_wire_at=told.on_wire_at)
+        left = min(told.on_wire_at, now) if told.on_wire_at else None
+        Attempt.objects.filter(bulk=job.pk, outcome=Attempt.Outcome.NONE).update(on_wire_at=left)
         failpoint("mid_created")
         _runs(job, told.bulk, now)
     elif isinstance(error, Rejected):

@@ -87,6 +87,13 @@ class Answer:
     limits: tuple[VendorLimit, ...] = ()  # what the vendor told of its limits
     nonsense: str = ""  # what it told of them that cannot be read
 
+    def come_by(self, now: datetime) -> Answer:
+        """Nothing came later than now: the thread may have gone by a clock that was put right since."""
+        if max(self.ended_at, self.on_wire_at or self.ended_at) <= now:
+            return self
+        on_wire_at = min(self.on_wire_at, now) if self.on_wire_at else None
+        return replace(self, ended_at=min(self.ended_at, now), on_wire_at=on_wire_at)
+
 
 def submit(ticket: Ticket, report_wire: Callable[[int, datetime], None], stopping: threading.Event) -> Answer:
     """Sends the request, once, unless it is too late to. Files that come with the answer are stored at once."""

@@ -93,7 +93,7 @@ class Drive:
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects = Suspects(State.FETCHING if role == GENERATION else State.CHECKING, self._is_mine)
-        self.steady = Steady(min(AGES_S, slice_s / 2), worker_id=self.worker.pk)
+        self.steady = Steady(min(AGES_S, slice_s / 2), worker=self.worker)
         self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
         self.began = clock()  # the last round: what became due since then has not been looked at
         self.stirred = monotonic()  # when anything was begun or booked

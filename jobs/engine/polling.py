@@ -52,7 +52,7 @@ def like(request: Request) -> str:
 def first_poll(lane: Lane, attempt: Attempt, now: datetime, *, kind: str = "", hooked: bool = False) -> datetime:
     """When it could be done at the earliest; with a webhook to come, when nearly all are done."""
     if hooked and lane.hooks_missed < HOOKS_TO_MISS:
-        return _started(attempt) + timedelta(seconds=_hooked_until_s(_plan(lane, attempt, kind)))
+        return min(_started(attempt), now) + timedelta(seconds=_hooked_until_s(_plan(lane, attempt, kind)))
     return next_poll(lane, attempt, now, kind=kind)
 
 

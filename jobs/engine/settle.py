@@ -55,6 +55,7 @@ READ_TO_ASK = ("id", "provider_id", "lane_id", "capability", "sent_at", "on_wire
 
 def settle_calls(answers: Sequence[Answer], now: datetime) -> list[Answer]:
     """Answers to submits. What is not ours any more (recovered) is left alone and returned."""
+    answers = [answer.come_by(now) for answer in answers]
     others = _settle_calls(answers, now)
     hooks.make_due_what_was_named(answers, now)  # after the commit: a webhook that comes later finds the running job
     return others
@@ -69,6 +70,7 @@ def _settle_calls(answers: Sequence[Answer], now: datetime) -> list[Answer]:
 
 def settle_polls(answers: Sequence[Answer], now: datetime) -> None:
     """Answers to polls of running jobs. Polling twice harms nobody: only the first end counts."""
+    answers = [answer.come_by(now) for answer in answers]
     book = forgettably if all(answer.running for answer in answers) else atomically
     book(_settle_polls)(answers, now)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db.models import F, Max, QuerySet
 
@@ -29,13 +28,21 @@ AGES_S = 300.0  # so long a clock has to go evenly before ages are believed: sev
 class Steady:
     """Compares the wall clock with the monotonic one, from round to round."""
 
-    def __init__(self, ages_s: float = AGES_S, *, worker_id: UUID | None = None) -> None:
-        self._ages_s, self._worker_id = ages_s, worker_id
+    def __init__(self, ages_s: float = AGES_S, *, worker: Worker | None = None) -> None:
+        self._ages_s, self._worker = ages_s, worker
         self._ahead_s: float | None = None  # of the wall clock
+        self._back_s = 0.0  # so far it came back since moments were pulled back
         self._until = float("-inf")  # of the monotonic clock
         self._even_since = float("inf")
 
     def look(self, now: datetime, tick: float) -> None:
+        """Between rounds, when all is written that went by an earlier look at the clock."""
+        self._notice(now, tick)
+        if self._back_s:
+            pull_back(now, timedelta(seconds=self._back_s))
+            self._back_s = 0.0
+
+    def _notice(self, now: datetime, tick: float) -> None:
         """Often: a clock that jumps and jumps back between two looks is not noticed."""
         ahead_s = now.timestamp() - tick
         jump_s = -_was_ahead_s(now) if self._ahead_s is None else ahead_s - self._ahead_s
@@ -45,20 +52,20 @@ class Steady:
             wait_s = _window_s()
             self._until = max(self._until, tick + wait_s)
             log.warning("the clock jumped by %.1f s; vendors wait for %.1f s", jump_s, wait_s)
-        if jump_s > JUMP_S:  # whoever is there when it is put right knows by this that it was ahead
-            Worker.objects.filter(pk=self._worker_id).update(seen_at=now)
+        if jump_s > JUMP_S and self._worker:  # whoever is there when it is put right knows by this that it was ahead
+            Worker.objects.filter(pk=self._worker.pk).update(seen_at=now)
         if jump_s < -JUMP_S:
-            pull_back(now, timedelta(seconds=-jump_s))
+            self._back_s -= jump_s
         self._ahead_s = ahead_s
 
     def must_wait(self, now: datetime, tick: float) -> bool:
         """Whether the clock jumped less than a window ago, of those that are at most a minute long."""
-        self.look(now, tick)
+        self._notice(now, tick)
         return tick < self._until
 
     def tells_ages(self, now: datetime, tick: float) -> bool:
         """Not lately after a jump, nor after the first look: who knows what was before."""
-        self.look(now, tick)
+        self._notice(now, tick)
         return tick >= self._even_since + self._ages_s
 
 

@@ -16,7 +16,7 @@ from jobs.prepared import any_of, change, question
 from jobs.states import State
 from jobs.transactions import atomically, forgettably
 from providers import registry
-from providers.models import Lane
+from providers.models import Lane, Provider
 
 from . import hooks
 from .poll_plan import STEP_SHARE
@@ -94,7 +94,8 @@ def due_polls(
     slugs: list[str], most: int, now: datetime, *, ages: bool = True, each: Mapping[str, int] | None = None
 ) -> list[list[Ticket]]:
     """Jobs to ask about now, put off as above: in so many calls at most, several in one where the vendor lists them.
-    `each`: so many calls of a provider, where that is fewer.
+    `each`: so many calls of a provider, where that is fewer. What another drive looks through right now is left to it:
+    all wake at the moment a job is due.
 
     Without `ages` none is too old: the clock jumped lately. Nor is one that was to be asked before it was: nobody may
     have come by since then, and it may have ended long ago.
@@ -135,7 +136,8 @@ def _due_or_riding(slugs: list[str], now: datetime) -> list[Step]:
 
 def _due(slugs: list[str], state: State, now: datetime) -> models.QuerySet[Step]:
     due = Step.objects.select_related("offer", "provider").filter(state=state, provider__slug__in=slugs)
-    return due.filter(not_before__lte=now).order_by("not_before")
+    due = due.filter(not_before__lte=now).order_by("not_before")
+    return due.select_for_update(skip_locked=True, of=("self",))
 
 
 def _put_off(steps: list[Step], state: State, now: datetime, *, calls: int = 1) -> None:
@@ -169,8 +171,10 @@ def _latest_attempts(steps: list[Step]) -> dict[int, Attempt]:
 
 @question
 def _running(slugs: Any, until: Any) -> Any:
-    running = Step.objects.filter(state=State.RUNNING, provider__slug__in=slugs, not_before__lte=until)
-    return running.order_by("not_before").values_list(*READ_OF_STEP)[:MOST_POLLED]
+    mine = Provider.objects.filter(slug__in=slugs)  # not joined: their rows would be locked, too
+    running = Step.objects.filter(state=State.RUNNING, provider__in=mine, not_before__lte=until)
+    running = running.order_by("not_before").select_for_update(skip_locked=True)
+    return running.values_list(*READ_OF_STEP)[:MOST_POLLED]
 
 
 @question

@@ -58,6 +58,14 @@ class Ending(Deleting):
         type(self).said = [Failed(reason="It was cancelled.")]
 
 
+class Refusing(Ending):
+    """Its job ends between the look and the cancel, which is refused for that."""
+
+    def cancel(self, external_id):
+        super().cancel(external_id)
+        raise Rejected("It is over.", http_status=409)
+
+
 @pytest.fixture(params=[Deleting], ids=lambda adapter: adapter.__name__)
 def vendor(request, db, monkeypatch):
     adapter = request.param
@@ -151,6 +159,13 @@ def test_where_the_vendor_tells_how_it_ended_that_is_booked(vendor):
     look(NOW + A_MINUTE)
     assert vendor.asked == ["poll", "cancel", "poll"]
     assert (step().state, Attempt.objects.get().cost_micro) == (State.CANCELLED, 0)
+
+
+@pytest.mark.parametrize("vendor", [Refusing], indirect=True)
+def test_a_job_that_ended_before_its_cancel_came_is_not_given_up(vendor):
+    look(NOW + HOURS)
+    assert vendor.asked == ["poll", "cancel", "poll"]
+    assert (step().state, Attempt.objects.get().cost_micro) == (State.READY, 0)
 
 
 @pytest.mark.parametrize("vendor", [Ending], indirect=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from jobs.engine import drive as drive_module
 from jobs.engine import poll_places, polling, settle, taking
@@ -129,6 +130,35 @@ def test_a_job_is_not_handed_out_again_while_its_poll_may_still_be_out(scene):
     put_off = {step.pk: (step.not_before - now).total_seconds() for step in Step.objects.all()}
     assert put_off.pop(ended.pk) > 3 * longest_s  # a look, the cancel, another look
     assert min(put_off.values()) > longest_s
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("hand_out", [taking.due_polls, taking.due_finds])
+def test_two_drives_that_wake_at_one_moment_ask_about_a_job_once(scene, monkeypatch, hand_out):
+    scene.batch("a", "b", provider=scene.vendor("jobs", latency_s=[20, 20]))
+    scene.drive_until(all_run)
+    make_due()
+    if hand_out is taking.due_finds:
+        Step.objects.update(state=State.UNKNOWN)
+    now, others, put_off = datetime.now(UTC), [], taking._put_off
+
+    def other_drive():
+        try:
+            others.append(hand_out(["sim_jobs"], 9, now))
+        finally:
+            connection.close()
+
+    def while_another_asks(*args, **options):
+        monkeypatch.setattr(taking, "_put_off", put_off)
+        other = threading.Thread(target=other_drive)
+        other.start()
+        other.join(10)
+        put_off(*args, **options)
+
+    monkeypatch.setattr(taking, "_put_off", while_another_asks)
+    mine = hand_out(["sim_jobs"], 9, now)
+    assert mine
+    assert others == [[]]
 
 
 def test_a_provider_is_asked_in_no_more_calls_than_it_has_places(scene, monkeypatch):

@@ -5,8 +5,9 @@ from time import monotonic, sleep
 
 import pytest
 
-from jobs.engine import clock, worker
+from jobs.engine import clock, taking, worker
 from jobs.engine import drive as drive_module
+from jobs.engine.calls import Answer
 from jobs.engine.steady import AGES_S, Steady, pull_back
 from jobs.models import Attempt, Batch, BulkJob, Step, Worker
 from jobs.states import State
@@ -154,7 +155,7 @@ def test_a_drive_that_begins_sees_by_the_others_that_the_clock_was_ahead(db, see
 def test_a_drive_that_saw_it_go_ahead_and_died_left_proof_of_it(db):
     a_batch("Why bread rises")
     here = worker.enlist("generation", NOW)
-    dead = Steady(worker_id=here.pk)
+    dead = Steady(worker=here)
     dead.look(NOW, 100.0)
     dead.look(at(7200), 100.1)
     Step.objects.update(not_before=at(7200))
@@ -182,6 +183,31 @@ def test_a_drive_looks_once_more_when_it_ends(db):
     drive = drive_module.Drive("generation", slice_s=0.0, clock=clock, before_drain=put_right)
     drive.run()
     assert not Step.objects.filter(not_before__gt=datetime.now(UTC)).exists()
+
+
+def test_what_is_written_after_a_jump_was_noticed_by_an_older_look_at_the_clock_is_pulled_back_too(db):
+    """A round looks at the clock where it begins, and notices a jump where it claims or asks."""
+    a_batch("Why bread rises")
+    steady = Steady()
+    steady.look(at(7200), 100.0)
+    steady.must_wait(at(1), 101.0)
+    steady.tells_ages(at(1), 101.0)
+    Step.objects.update(not_before=at(7203))
+    for tick in (101.1, 101.2):
+        steady.look(at(1.1), tick)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(3)}
+
+
+def test_an_answer_that_came_by_a_clock_that_was_put_right_since_came_by_now(scene):
+    """The thread of a poll saw the clock when it was ahead; its drive noticed since that it was put right."""
+    scene.batch("topic", provider=scene.vendor("jobs", latency_s=[90.0, 90.0]))
+    scene.drive_until(lambda: Step.objects.filter(state=State.RUNNING).exists())
+    drive = scene.drives[0]
+    ahead, now = datetime.now(UTC) + timedelta(hours=2), datetime.now(UTC)
+    Step.objects.filter(state=State.RUNNING).update(not_before=now)
+    [[ticket]] = taking.due_polls(["sim_jobs"], 9, now)
+    drive.booking.book({"poll": [[Answer(ticket=ticket, ended_at=ahead, on_wire_at=ahead, running=True)]]})
+    assert Step.objects.get(pk=ticket.step_id).not_before < now + timedelta(minutes=2)
 
 
 def test_a_step_that_is_over_is_left_alone(db):

@@ -81,7 +81,7 @@ def test_an_answer_that_comes_after_its_sender_was_given_up_is_taken_while_it_is
         tag=job.tag,
     )
     found = Bulk(external_id=job.external_id, state=BulkState.RUNNING, created_at=datetime.now(UTC))
-    bulk_settle.settle([bulk_settle.Told(order=order, ended_at=datetime.now(UTC), bulk=found)], datetime.now(UTC))
+    bulk_settle.settle([bulk_settle.Told(order=order, bulk=found)], datetime.now(UTC))
     again = BulkJob.objects.get()
     assert (again.state, again.external_id) == (BulkJob.State.RUNNING, job.external_id)
 
@@ -117,6 +117,6 @@ def test_a_stale_poll_changes_nothing(scene):
         capability="script",
         tag=job.tag,
     )
-    told = bulk_settle.Told(order=order, ended_at=datetime.now(UTC), error=ValueError("old"))
+    told = bulk_settle.Told(order=order, error=ValueError("old"))
     bulk_settle.settle([told], datetime.now(UTC))
     assert BulkJob.objects.get().message == ""
