@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import pstdev
 
 
 def achievable(count: int, *, amount: int, window_s: float, latency_s: tuple[float, float]) -> float:
@@ -62,6 +64,58 @@ def weighted(units: Sequence[int], *, amount: int, window_s: float, latency_s: t
     low, high = latency_s
     last_wave = max(1, round(len(units) * (sum(units) - full * amount) / sum(units)))
     return full * window_s + low + (high - low) * last_wave / (last_wave + 1)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A call whose weight its client only estimates: it learns what the vendor counted with the answer."""
+
+    expected: float
+    counted: int
+    seconds: float
+
+
+MORE_CAUTION = 0.25
+
+
+def by_estimates(calls: Sequence[Estimated], *, amount: int, window_s: float, kept_free: float = 3.0) -> float:
+    """The client without overhead that is never refused: when the last answer is there.
+
+    In list order, smaller ones first where a larger one finds no room, it sends all that fits beside what is known to
+    count and what it expects of the calls that are out, with so many standard deviations of theirs kept free. It knows
+    from the first call on how far estimates are off. Where that is refused, a little more is kept free.
+    """
+    deviation = pstdev(call.counted / call.expected for call in calls)
+    while (over_at := _never_refused(calls, amount, window_s, deviation, kept_free)) is None:
+        kept_free += MORE_CAUTION
+    return over_at
+
+
+def _never_refused(
+    calls: Sequence[Estimated], amount: int, window_s: float, deviation: float, kept_free: float
+) -> float | None:
+    waiting, sent, moments, over_at = list(calls), [], [0.0], 0.0
+    while waiting:
+        now = heapq.heappop(moments)
+        sent = [(at, call) for at, call in sent if at + window_s > now]
+        counted = sum(call.counted for _, call in sent)
+        known = sum(call.counted for at, call in sent if at + call.seconds <= now)
+        out = [call.expected for at, call in sent if at + call.seconds > now]
+        likely, squares, later = known + sum(out), sum(weight * weight for weight in out), []
+        for call in waiting:
+            more = squares + call.expected * call.expected
+            if likely + call.expected + kept_free * deviation * math.sqrt(more) > amount:
+                later.append(call)
+                continue
+            likely, squares, counted = likely + call.expected, more, counted + call.counted
+            if counted > amount:
+                return None
+            sent.append((now, call))
+            over_at = max(over_at, now + call.seconds)
+            for moment in (now + call.seconds, now + window_s):
+                heapq.heappush(moments, moment)
+        waiting = later
+    return over_at
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ def told(running: Simulator, name: str) -> dict[str, Any]:
     submits = [request for request in books["requests"] if request["method"] == SUBMITS]
     first_at = submits[0]["at"] if submits else 0.0
     taken = [request for request in submits if request["verdict"] == "accepted"]
+    counted = [json.loads(request["counts"]) for request in taken]
     return {
         "requests": len(submits),
         "refusals": sum(request["verdict"].startswith(REFUSED) for request in books["requests"]),
@@ -50,7 +51,7 @@ def told(running: Simulator, name: str) -> dict[str, Any]:
         "job_polls": sum(job["polls"] for job in summary["jobs"]),
         "places_used": summary["places_used"],
         "most_at_once": summary["high_water"],
-        "tokens": [int(json.loads(request["counts"]).get("tokens", 0)) for request in taken],
+        **{name: [int(counts.get(name, 0)) for counts in counted] for name in ("tokens", "characters")},
         "windows": [
             {name: window[name] for name in ("unit", "per_s", "policy", "allowed", "most", "utilisation")}
             for window in summary["windows"]

@@ -34,6 +34,31 @@ def test_tokens_take_as_many_windows_as_hold_them():
     assert bounds.weighted([100] * 10, amount=300, window_s=60, latency_s=(5, 5)) == 185
 
 
+def calls(*weights):
+    return [bounds.Estimated(expected, counted, 5.0) for expected, counted in weights]
+
+
+def test_with_exact_estimates_it_takes_the_fewest_windows():
+    assert bounds.by_estimates(calls(*[(100, 100)] * 9), amount=300, window_s=60) == 125
+    assert bounds.by_estimates(calls(*[(100, 100)] * 10), amount=300, window_s=60) == 185
+
+
+def test_what_an_estimate_may_be_off_by_is_kept_free_until_the_answer_tells():
+    """All three fit by what is expected, two of them with three deviations (88) kept free; their answers make room."""
+    assert bounds.by_estimates(calls((100, 80), (100, 120), (100, 90)), amount=360, window_s=60) == 10
+
+
+def test_where_that_much_is_refused_more_is_kept_free():
+    heavier_first = calls((100, 120), (100, 100), (100, 80))
+    assert bounds._never_refused(heavier_first, 200, 60, 0.16, 0.0) is None
+    assert bounds.by_estimates(heavier_first, amount=200, window_s=60, kept_free=0.0) == 125
+
+
+def test_smaller_ones_go_before_a_larger_one_that_has_no_room():
+    assert bounds.by_estimates(calls((200, 200), (200, 200), (100, 100)), amount=300, window_s=60) == 65
+    assert bounds.by_estimates(calls((200, 200), (200, 200), (100, 100), (100, 100)), amount=300, window_s=60) == 65
+
+
 def load(stage, seconds, **limits):
     return bounds.Load(stage=stage, seconds=tuple(seconds), shortest_s=min(seconds), **limits)
 
