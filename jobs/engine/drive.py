@@ -77,26 +77,31 @@ class Drive:
         clock: Callable[[], datetime] = now_utc,
         before_drain: Callable[[], None] = lambda: None,
     ) -> None:
-        self.role, self.clock, self.before_drain = role, clock, before_drain
+        self.role, self.before_drain, self._clock = role, before_drain, clock
         self.ends_at = monotonic() + slice_s
         self.worker: Worker = worker.enlist(role, clock())
         failpoint("after_enlist")
-        self.house = Housekeeping(self.worker, clock)
+        self.steady = Steady(min(AGES_S, slice_s / 2), worker=self.worker)
+        self.house = Housekeeping(self.worker, self.clock)
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
-        self.bulk = Bulk(self.worker, clock, self.pool, self.stopping)
+        self.bulk = Bulk(self.worker, self.clock, self.pool, self.stopping)
         self.waits = Waits()
         self.poll_places = PollPlaces()
         self.claimed_last = ""  # the provider whose turn it was
         self.spill = Spill(str(self.worker.pk)) if role == GENERATION else None
-        self.booking = Booking(self.waits, self.spill, clock)
+        self.booking = Booking(self.waits, self.spill, self.clock)
         self.away_until: float | None = None
         self.alone = False  # a step that once ended its process is being worked on
         self.suspects = Suspects(State.FETCHING if role == GENERATION else State.CHECKING, self._is_mine)
-        self.steady = Steady(min(AGES_S, slice_s / 2), worker=self.worker)
         self.awaits_hooks = role == GENERATION and any(map(hooks.is_expected, registry.all_adapters()))
-        self.began = clock()  # the last round: what became due since then has not been looked at
+        self.began = self.clock()  # the last round: what became due since then has not been looked at
         self.stirred = monotonic()  # when anything was begun or booked
+
+    def clock(self) -> datetime:
+        now = self._clock()
+        self.steady.notice(now, monotonic())
+        return now
 
     def run(self) -> None:
         """Until the slice is over or the stop flag is up; then lets what runs come to its end."""

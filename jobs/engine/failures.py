@@ -114,7 +114,7 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
     if _is_misnamed(attempt, error):
         _ask_the_person_again(batch, step, attempt)
         return
-    if ticket.too_old:
+    if ticket.last_look:
         give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return
     until = polling.after_failure(attempt, error, batch.now)

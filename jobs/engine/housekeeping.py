@@ -17,7 +17,7 @@ from jobs.metrics.counting import close_days
 from jobs.models import Chore, IntakeDraft, Notice, Step, Video, Worker
 from providers import downloads
 
-from . import budgets, hooks, recovery, rerouting, sweep
+from . import budgets, hooks, put_right, recovery, rerouting, sweep
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class Housekeeping:
         if Chore.take("clear up", HOURLY, now := self.clock()):
             IntakeDraft.sweep(now)
             hooks.forget_old(now)
+            put_right.forget_old(now)
             downloads.sweep_temp(Path(settings.MEDIA_ROOT))
             close_days(now, most=DAYS_AT_ONCE)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -33,7 +33,8 @@ class Ticket:
     attempt_id: int = 0
     external_id: str = ""
     cancel: bool = False  # the job is to be ended where the vendor can
-    too_old: bool = False  # for that reason, and if it cannot be ended it is given up
+    too_old: bool = False  # for that reason
+    last_look: bool = False  # what still runs then is given up
     made: float = field(default_factory=monotonic, compare=False)
     lane_id: int = 0
     send_at: datetime | None = None  # not before: its place in the vendor's window comes free then
@@ -43,6 +44,12 @@ class Ticket:
     sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for
     due_at: datetime | None = None  # of a poll: the moment that was meant for it
     links: tuple[dict[str, Any], ...] = ()
+
+
+def shown_since(sent_at: datetime, now: datetime, max_age_s: float) -> datetime:
+    """From when on a vendor may list what was sent then. A moment that is still to come was written by a clock that was
+    ahead: it may be anything that a job of ours can still be."""
+    return (sent_at if sent_at <= now else now - timedelta(seconds=max_age_s)) - CLOCK_SKEW
 
 
 def request_of(step: Step, *, tag: str = "") -> Request:

@@ -171,7 +171,7 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
         batch.go(step, State.RUNNING)
         batch.news.of(attempt).accepted = True
         when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
-    elif answer.ticket.too_old:
+    elif answer.ticket.last_look:
         failures.give_up(batch, step, attempt, "It was still running")
         return
     else:

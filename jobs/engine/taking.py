@@ -20,7 +20,7 @@ from providers.models import Lane, Provider
 
 from . import hooks
 from .poll_plan import STEP_SHARE
-from .polling import is_too_old
+from .polling import is_given_up, is_too_old
 from .requests import Ticket, request_of
 from .rows import in_state, light, offers, vendors
 
@@ -201,6 +201,7 @@ def _ticket(step: Step, attempt: Attempt, *, ages: bool = False) -> Ticket:
         external_id=attempt.external_id,
         cancel=step.cancel_asked or too_old,
         too_old=too_old,
+        last_look=too_old and is_given_up(attempt, step.not_before),
         sent_at=attempt.sent_at,
         due_at=step.not_before,
         links=tuple(step.links),

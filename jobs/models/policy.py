@@ -39,6 +39,16 @@ class RiskPolicy(models.Model):
         return cls.objects.order_by("pk").first() or cls()
 
 
+class ClockCorrection(models.Model):
+    """A drive saw that the clock of its machine, which was ahead, was put right by so much."""
+
+    at = models.DateTimeField()
+    back_s = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.back_s:g} s back at {self.at}"
+
+
 class Chore(models.Model):
     """Something done every so often for all: whoever moves `done_at` does it."""
 

@@ -23,6 +23,8 @@ PACE: dict[str, float] = {  # name, with its module where others have the same -
     "POLL_HANDED_OUT_S": 0.6,
     "LEASE_MARGIN_S": 0.5,
     "AGES_S": 3.0,
+    "ENDING_S": 0.9,
+    "AGAIN_EVERY_S": 0.3,
     "SEND_WITHIN": 1.0,
     "drive.LOOK_EVERY_S": 0.08,
     "TRY_EVERY_S": 0.2,

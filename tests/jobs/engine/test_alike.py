@@ -66,6 +66,17 @@ def lose_all(n: int) -> None:
         lost(NOW, ticket)
 
 
+def test_what_was_sent_by_a_clock_that_was_ahead_is_looked_for_from_before_that_moment(monkeypatch):
+    """It would be taken for never made, and bought again."""
+    monkeypatch.setattr(calls.clock, "now_utc", lambda: NOW)
+    of_listed(SAME)
+    [ticket] = claimed(NOW + timedelta(hours=2))
+    lost(NOW, ticket)
+    Untagged.jobs = there(1)
+    look_until_sure()
+    assert ids() == ["job-0"]
+
+
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_as_many_are_adopted_as_are_there_and_the_rest_was_not_sent(vendor, number):
     lose_all(3)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from jobs.engine import asking, settle, taking, worker
+from jobs.engine import asking, polling, settle, taking, worker
 from jobs.models import Attempt, LedgerEntry, Step
 from jobs.states import Reason, State
 from providers import registry
@@ -64,6 +64,15 @@ class Refusing(Ending):
     def cancel(self, external_id):
         super().cancel(external_id)
         raise Rejected("It is over.", http_status=409)
+
+
+class Slow(Deleting):
+    """Its cancel takes a while: until then the job runs on."""
+
+    cancel_deletes = False
+
+    def cancel(self, external_id):
+        type(self).asked.append("cancel")
 
 
 @pytest.fixture(params=[Deleting], ids=lambda adapter: adapter.__name__)
@@ -159,6 +168,22 @@ def test_where_the_vendor_tells_how_it_ended_that_is_booked(vendor):
     look(NOW + A_MINUTE)
     assert vendor.asked == ["poll", "cancel", "poll"]
     assert (step().state, Attempt.objects.get().cost_micro) == (State.CANCELLED, 0)
+
+
+@pytest.mark.parametrize("vendor", [Slow], indirect=True)
+def test_a_job_that_takes_its_time_to_end_is_not_given_up_meanwhile(vendor):
+    two_hours = NOW + timedelta(seconds=vendor.max_age_s)
+    look(two_hours + A_MINUTE)
+    assert step().state == State.RUNNING
+    vendor.said = [Failed(reason="It was cancelled.")]
+    look(two_hours + 2 * A_MINUTE)
+    assert (step().state, Attempt.objects.get().cost_micro) == (State.READY, 0)
+
+
+@pytest.mark.parametrize("vendor", [Slow], indirect=True)
+def test_one_that_runs_on_for_long_after_its_cancel_is(vendor):
+    look(NOW + timedelta(seconds=vendor.max_age_s + polling.ENDING_S + 1))
+    assert (step().state, Attempt.objects.get().outcome) == (State.ATTENTION, "given_up")
 
 
 @pytest.mark.parametrize("vendor", [Refusing], indirect=True)

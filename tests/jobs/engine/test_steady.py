@@ -5,11 +5,12 @@ from time import monotonic, sleep
 
 import pytest
 
-from jobs.engine import clock, taking, worker
+from jobs.engine import clock, put_right, taking, worker
 from jobs.engine import drive as drive_module
 from jobs.engine.calls import Answer
-from jobs.engine.steady import AGES_S, Steady, pull_back
-from jobs.models import Attempt, Batch, BulkJob, Step, Worker
+from jobs.engine.put_right import AGAIN_EVERY_S, AGAIN_FOR, LARGE_S, pull_back
+from jobs.engine.steady import AGES_S, Steady
+from jobs.models import Attempt, Batch, BulkJob, Chore, ClockCorrection, Step, Worker
 from jobs.states import State
 from providers.models import Lane, Offer, Provider, Quota
 from tests.factories import a_batch, a_provider
@@ -128,12 +129,14 @@ def test_a_drive_sends_nothing_over_the_quota_when_the_clock_jumps(scene):
         (Lane, "paused_until"),
         (Lane, "broken_until"),
         (Provider, "paused_until"),
+        (Chore, "done_at"),
     ],
 )
 @pytest.mark.parametrize(("ahead_s", "then_s"), [(7203.0, 3.0), (7190.0, -10.0), (40.0, 40.0), (-5.0, -5.0)])
 def test_what_a_clock_wrote_that_was_two_hours_ahead_comes_two_hours_sooner(db, model, moment, ahead_s, then_s):
     batch, offer, lane = a_batch("Why bread rises"), Offer.objects.first(), Lane.objects.first()
     BulkJob.objects.create(batch=batch, provider=lane.provider, lane=lane, offer=offer, capability="image", tag="t")
+    Chore.take("look", timedelta(seconds=1), NOW)
     model.objects.update(**{moment: at(ahead_s)})
     for _ in range(2):  # by every drive
         pull_back(NOW, timedelta(hours=2))
@@ -210,6 +213,95 @@ def test_an_answer_that_came_by_a_clock_that_was_put_right_since_came_by_now(sce
     assert Step.objects.get(pk=ticket.step_id).not_before < now + timedelta(minutes=2)
 
 
+def test_what_went_on_the_wire_by_such_a_clock_did_so_by_now(scene):
+    scene.batch("topic", provider=scene.vendor("instant", latency_s=[1.0, 1.0]))
+    scene.drive_until(lambda: Attempt.objects.exclude(on_wire_at=None).exists())
+    attempt, ahead = Attempt.objects.get(), datetime.now(UTC) + timedelta(hours=2)
+    scene.drives[0].booking.book({"wire": [("sim_instant", attempt.pk, ahead)]})
+    assert Attempt.objects.get().on_wire_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(("lease_s", "then_s"), [(7200.0 + 900.0, 900.0), (3500.0, 3500.0)])
+def test_only_a_lease_longer_than_any_was_written_by_a_clock_that_was_wrong(db, lease_s, then_s):
+    a_batch("Why bread rises")
+    Step.objects.update(state=State.CHECKING, lease_until=at(lease_s))
+    pull_back(NOW, timedelta(hours=2))
+    assert set(Step.objects.values_list("lease_until", flat=True)) == {at(then_s)}
+
+
+def put_right_two_hours(steady):
+    steady.look(at(7200), 100.0)
+    steady.look(at(0.1), 100.1)
+
+
+def test_what_somebody_writes_a_little_later_by_what_he_read_before_is_pulled_back_again(db):
+    a_batch("Why bread rises")
+    steady = Steady()
+    put_right_two_hours(steady)
+    for seconds in (0.0, AGAIN_FOR.total_seconds() - AGAIN_EVERY_S - 0.5):
+        Step.objects.update(not_before=at(7203))
+        steady.look(at(0.1 + seconds + AGAIN_EVERY_S), 100.1 + seconds + AGAIN_EVERY_S)
+        assert set(Step.objects.values_list("not_before", flat=True)) == {at(3)}
+    Step.objects.update(not_before=at(7203))
+    after = 100.0 + AGAIN_FOR.total_seconds() + 1
+    steady.look(at(after - 100.0), after)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(7203)}
+
+
+@pytest.mark.parametrize(("later_s", "then_s"), [(30.0, 3.0), (61.0, 7203.0)])
+def test_a_drive_that_begins_soon_after_goes_on_with_it(db, later_s, then_s):
+    a_batch("Why bread rises")
+    put_right_two_hours(Steady())
+    Step.objects.update(not_before=at(7203))
+    Steady().look(at(later_s), 500.0)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(then_s)}
+
+
+def test_after_a_small_jump_nothing_is_pulled_again(db):
+    a_batch("Why bread rises")
+    steady = Steady()
+    steady.look(at(LARGE_S - 1), 100.0)
+    steady.look(NOW, 100.1)
+    Step.objects.update(not_before=at(LARGE_S))
+    steady.look(at(3), 103.1)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(LARGE_S)}
+
+
+def test_a_pull_that_fails_is_done_at_the_next_look(db, monkeypatch):
+    a_batch("Why bread rises")
+    steady = Steady()
+    steady.look(at(7200), 100.0)
+    Step.objects.update(not_before=at(7203))
+    monkeypatch.setattr(ClockCorrection, "objects", None)
+    with pytest.raises(AttributeError):
+        steady.look(at(0.1), 100.1)
+    monkeypatch.undo()
+    steady.look(at(1), 101.1)
+    assert set(Step.objects.values_list("not_before", flat=True)) == {at(3)}
+
+
+def test_a_clock_that_goes_ahead_and_back_within_one_round_is_noticed(db):
+    """The drive reads it for what it writes, waits for the database, and reads it again when it begins anew."""
+    a_batch("Why bread rises")
+    ahead = [0.0]
+    drive = drive_module.Drive("generation", slice_s=9, clock=lambda: datetime.now(UTC) + timedelta(seconds=ahead[0]))
+    drive.steady.look(drive.clock(), monotonic())
+    ahead[0] = 7200.0
+    read = drive.clock()
+    ahead[0] = 0.0
+    Step.objects.update(not_before=read)
+    drive.steady.look(drive.clock(), monotonic())
+    assert not Step.objects.filter(not_before__gt=datetime.now(UTC) + timedelta(seconds=1)).exists()
+    drive.close()
+
+
+def test_corrections_are_kept_for_a_week(db):
+    for days in (0.0, 6.0, 8.0):
+        ClockCorrection.objects.create(at=NOW - timedelta(days=days), back_s=600.0)
+    put_right.forget_old(NOW)
+    assert ClockCorrection.objects.count() == 2
+
+
 def test_a_step_that_is_over_is_left_alone(db):
     a_batch("Why bread rises")
     Step.objects.update(not_before=at(7203), state=State.DONE)
@@ -230,7 +322,7 @@ def test_a_jump_is_noticed_again_when_the_database_was_away(quota, monkeypatch):
     steady.look(at(7200), 100.0)
     monkeypatch.setattr(Quota, "objects", None)
     with pytest.raises(AttributeError):
-        steady.look(at(1), 101.0)
+        steady.must_wait(at(1), 101.0)
     monkeypatch.undo()
     assert steady.must_wait(at(2), 102.0)
 
