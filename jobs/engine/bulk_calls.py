@@ -19,7 +19,7 @@ from . import clock
 from .bulk_take import Act, Order
 from .calls import LONGEST_ID, Answer, run, told
 from .failpoints import failpoint
-from .requests import Ticket, shown_since
+from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
 AT_ONCE = 50  # lines that are handed over together
@@ -91,7 +91,7 @@ def _create(adapter: Adapter, order: Order) -> dict[str, Any]:
 
 def _found(adapter: Adapter, order: Order) -> Bulk | None:
     assert order.sent_at is not None
-    bulk = adapter.bulk_find(order.tag, shown_since(order.sent_at, clock.now_utc(), adapter.bulk_window_s))
+    bulk = adapter.bulk_find(order.tag, order.sent_at - CLOCK_SKEW - order.ticket.off_by)
     return _named(adapter, bulk) if bulk else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from time import monotonic
@@ -25,7 +25,7 @@ from providers.exceptions import HeldBack
 from providers.models import Lane, Provider, Quota
 from providers.types import Capability, Request
 
-from . import recovery
+from . import put_right, recovery
 from .bulk_claim import is_open
 from .calls import Answer
 from .desk import LEASE_MARGIN_S
@@ -170,7 +170,7 @@ def _hand_out(
         act=act,
         job_id=job.pk,
         fence=job.fence + 1,
-        ticket=ticket_of(job),
+        ticket=replace(ticket_of(job), off_by=put_right.off_by(now)) if act is Act.FIND else ticket_of(job),
         capability=Capability(job.capability),
         tag=job.tag,
         lines=lines,

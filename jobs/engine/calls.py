@@ -36,7 +36,7 @@ from providers.types import (
 
 from . import clock
 from .failpoints import failpoint
-from .requests import CLOCK_SKEW, Ticket, shown_since
+from .requests import CLOCK_SKEW, Ticket
 
 log = logging.getLogger(__name__)
 Reshape = Callable[[bytes], bytes | None]
@@ -218,8 +218,8 @@ def list_jobs(ticket: Ticket, since: datetime, until: datetime, stopping: thread
 def _alike(adapter: Adapter, ticket: Ticket) -> dict[str, Any]:
     assert ticket.sent_at is not None
     latest = ticket.sent_at + timedelta(seconds=adapter.deadline_of(ticket.request.capability))
-    since = shown_since(ticket.sent_at, clock.now_utc(), adapter.max_age_s)
-    jobs = adapter.list_jobs(since, latest + CLOCK_SKEW)
+    around = CLOCK_SKEW + ticket.off_by
+    jobs = adapter.list_jobs(ticket.sent_at - around, latest + around)
     wanted = adapter.fingerprint_of(ticket.request)
     return {"alike": tuple(job for job in jobs if job.fingerprint == wanted)}
 

@@ -26,6 +26,7 @@ Outcome = Attempt.Outcome
 MOST_FAILURES = 3  # definite ones, then a person is asked
 NOT_SENT_PAUSE_S = 2.0
 FAILURE_PAUSE_S = 2.0  # after the first; to the power of their number after more
+ENDING_S = 180.0  # some looks at a job that is to be ended
 LIST_LAG_S = 5.0  # how long a vendor's listing may lag behind
 
 
@@ -114,7 +115,7 @@ def _settle_poll_error(batch: Settlement, step: Step, attempt: Attempt, error: A
     if _is_misnamed(attempt, error):
         _ask_the_person_again(batch, step, attempt)
         return
-    if ticket.last_look:
+    if ticket.too_old and had_time_to_end(batch, attempt):
         give_up(batch, step, attempt, f"Nothing could be learned of it ({error.message})")
         return
     until = polling.after_failure(attempt, error, batch.now)
@@ -177,6 +178,14 @@ def _end_badly(batch: Settlement, step: Step, attempt: Attempt, reason: str, *, 
     """A definite failure: try again a little later, and ask a person after the third."""
     close(batch, step, attempt, Outcome.ACCEPTED, reason, micro=micro)
     count_failure(batch, step, reason)
+
+
+def had_time_to_end(batch: Settlement, attempt: Attempt) -> bool:
+    """What is too old is ended at the vendor, if it can be. From the first look that found it so it has a while."""
+    if attempt.ending_since is None or attempt.ending_since > batch.now:
+        batch.attempt(attempt, ending_since=batch.now)
+        return False
+    return batch.now > attempt.ending_since + timedelta(seconds=ENDING_S)
 
 
 def give_up(batch: Settlement, step: Step, attempt: Attempt, what: str) -> None:

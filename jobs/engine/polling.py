@@ -33,7 +33,6 @@ HOOK_MARGIN = 1.25  # times the slowest: only then nobody waits for a webhook an
 ROUNDED_S = 0.001  # more than moments lose in sums and in the database
 PAUSE_S = 5.0  # after a poll that failed, where the vendor says nothing
 MOST_POLL_PAUSE_S = 60.0  # whatever it says: the job may be over any moment, and what it made may expire
-ENDING_S = 3 * MOST_STEP_S  # some looks at a job that is to be ended
 HOOKS_TO_MISS = 3  # after so many jobs in a row whose webhook did not come, polls are on their own
 
 
@@ -166,12 +165,7 @@ def after_failure(attempt: Attempt, error: Any, now: datetime) -> datetime:
 
 
 def is_too_old(attempt: Attempt, now: datetime) -> bool:
-    """It is ended at the vendor, which may take a while."""
     return now > _started(attempt) + max_age(attempt)
-
-
-def is_given_up(attempt: Attempt, now: datetime) -> bool:
-    return is_too_old(attempt, now - timedelta(seconds=ENDING_S))
 
 
 def max_age(attempt: Attempt) -> timedelta:

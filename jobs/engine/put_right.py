@@ -1,17 +1,17 @@
 """What was written by a clock that was ahead would wait for as long as that: it is pulled back.
 
-For a minute again and again, as somebody else may still be writing by what he read before; and by those, too, who began
-after the clock was put right.
+Once all of it; then, for a minute again and again, what is never meant to wait for so long: somebody else may still be
+writing by what he read before. Drives that begin meanwhile do so, too.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Min, QuerySet
 
-from jobs.models import Batch, BulkJob, Chore, ClockCorrection, Step, Worker
+from jobs.models import Batch, BulkJob, Chore, ClockJump, Step, Worker
 from jobs.models.work import CLOCK_SKEW
 from jobs.states import OPEN
 from jobs.transactions import atomically
@@ -19,64 +19,91 @@ from providers.models import Lane, Provider
 
 AGAIN_FOR = timedelta(seconds=60)  # longer than anybody waits for the database between a look at the clock and a commit
 AGAIN_EVERY_S = 2.0
-KEPT = timedelta(days=7)
-LARGE_S = 300.0  # after smaller ones nothing waits for long
-LONGEST_LEASE = timedelta(hours=1)  # and more: what ends later was written by a clock that was wrong
+LARGE_S = 300.0  # after smaller ones nothing waits for long, and no listing is looked through too late
+KEPT = timedelta(days=1)
+LONGEST_LEASE = timedelta(hours=2)  # and more: what ends later was written by a clock that was wrong
 
 
 class PuttingRight:
     """Of one drive. `tick` is of the clock that only goes forward."""
 
     def __init__(self) -> None:
-        self._back_s, self._next_at, self._until = 0.0, 0.0, float("-inf")
+        self._back, self._next_at, self._until = timedelta(), 0.0, float("-inf")
 
     def begin(self, now: datetime, tick: float) -> None:
         """What others have seen lately."""
-        lately = ClockCorrection.objects.filter(at__gt=now - AGAIN_FOR, at__lte=now + CLOCK_SKEW)
-        self._go_on(lately.aggregate(most=Max("back_s"))["most"] or 0.0, tick, next_at=tick)
+        lately = ClockJump.objects.filter(at__gt=now - AGAIN_FOR, at__lte=now + CLOCK_SKEW)
+        self._go_on(-(lately.aggregate(least=Min("by_s"))["least"] or 0.0), tick, next_at=tick)
 
     def came_back(self, now: datetime, tick: float, back_s: float) -> None:
-        ClockCorrection.objects.create(at=now, back_s=back_s)
+        keep(now, -back_s)
         pull_back(now, timedelta(seconds=back_s))
         self._go_on(back_s, tick, next_at=tick + AGAIN_EVERY_S)
 
     def _go_on(self, back_s: float, tick: float, *, next_at: float) -> None:
         if back_s >= LARGE_S:
-            self._back_s, self._next_at, self._until = back_s, next_at, tick + AGAIN_FOR.total_seconds()
+            self._back, self._next_at = timedelta(seconds=back_s), next_at
+            self._until = tick + AGAIN_FOR.total_seconds()
 
     def again(self, now: datetime, tick: float) -> None:
         if self._next_at <= tick < self._until:
             self._next_at = tick + AGAIN_EVERY_S
-            pull_back(now, timedelta(seconds=self._back_s))
+            for row in _unmeant(now + self._back - AGAIN_FOR, now):
+                _pull(row, self._back)
+
+
+def keep(now: datetime, by_s: float) -> None:
+    """For those who begin soon after, and for whoever looks for what was sent meanwhile."""
+    if abs(by_s) >= LARGE_S:
+        ClockJump.objects.create(at=now, by_s=by_s)
+
+
+def off_by(now: datetime) -> timedelta:
+    """By how much moments of the last day may be wrong, in either direction."""
+    known = ClockJump.objects.filter(at__gt=now - KEPT).values_list("by_s", flat=True)
+    return timedelta(seconds=max(map(abs, known), default=0.0))
 
 
 def forget_old(now: datetime) -> None:
-    ClockCorrection.objects.filter(at__lt=now - KEPT).delete()
+    ClockJump.objects.filter(at__lt=now - KEPT).delete()
+
+
+class _Moments(NamedTuple):
+    rows: QuerySet[Any]
+    name: str
+    beyond: datetime  # what lies further ahead is wrong
 
 
 def pull_back(now: datetime, by: timedelta) -> None:
-    """Moments more than half the jump ahead were written by the clock that was wrong; of leases, those that are longer
-    than any.
+    """Moments more than half the jump ahead were written by the clock that was wrong.
 
-    One that was meant comes too early by this: a vendor is asked, or tried, once in vain. Each drive may do it.
+    One that was meant comes too early by this: a vendor is asked, or tried, in vain, by each drive once at most.
     """
-    late, impossible = now + by / 2, now + max(by / 2, LONGEST_LEASE)
-    moments: tuple[tuple[QuerySet[Any], str, datetime], ...] = (
-        (Step.objects.filter(state__in=OPEN), "not_before", late),
-        (Step.objects.filter(state__in=OPEN), "lease_until", impossible),
-        (BulkJob.objects.all(), "next_at", late),
-        (BulkJob.objects.all(), "lease_until", impossible),
-        (Batch.objects.all(), "gate_opens_at", late),
-        (Lane.objects.all(), "paused_until", late),
-        (Lane.objects.all(), "broken_until", late),
-        (Provider.objects.all(), "paused_until", late),
-        (Worker.objects.all(), "seen_at", late),
-        (Chore.objects.all(), "done_at", late),
+    late = now + by / 2
+    meant = (
+        _Moments(Batch.objects.all(), "gate_opens_at", late),
+        _Moments(Lane.objects.all(), "paused_until", late),
+        _Moments(Lane.objects.all(), "broken_until", late),
+        _Moments(Provider.objects.all(), "paused_until", late),
+        _Moments(Worker.objects.all(), "seen_at", late),
     )
-    for rows, name, beyond in moments:
-        _pull(rows.filter(**{f"{name}__gt": beyond}), name, by)
+    for moments in (*_unmeant(late, now), *meant):
+        _pull(moments, by)
+
+
+def _unmeant(late: datetime, now: datetime) -> tuple[_Moments, ...]:
+    """Nothing of this is ever meant to wait for long; leases are longer than anything else here."""
+    impossible = max(late, now + LONGEST_LEASE)
+    return (
+        _Moments(Step.objects.filter(state__in=OPEN), "not_before", late),
+        _Moments(Step.objects.filter(state__in=OPEN), "lease_until", impossible),
+        _Moments(BulkJob.objects.all(), "next_at", late),
+        _Moments(BulkJob.objects.all(), "lease_until", impossible),
+        _Moments(Chore.objects.all(), "done_at", late),
+    )
 
 
 @atomically
-def _pull(rows: QuerySet[Any], name: str, by: timedelta) -> None:
-    rows.update(**{name: F(name) - by})
+def _pull(moments: _Moments, by: timedelta) -> None:
+    rows = moments.rows.filter(**{f"{moments.name}__gt": moments.beyond})
+    rows.update(**{moments.name: F(moments.name) - by})

@@ -33,23 +33,17 @@ class Ticket:
     attempt_id: int = 0
     external_id: str = ""
     cancel: bool = False  # the job is to be ended where the vendor can
-    too_old: bool = False  # for that reason
-    last_look: bool = False  # what still runs then is given up
+    too_old: bool = False  # for that reason, and if it cannot be ended it is given up
     made: float = field(default_factory=monotonic, compare=False)
     lane_id: int = 0
     send_at: datetime | None = None  # not before: its place in the vendor's window comes free then
     gap_s: float = 0.0  # at least so much before whatever leaves after it, where bursts are refused
     send_by: datetime | None = None
     send_until: float | None = None  # the same by the clock that nobody turns back
-    sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for
+    sent_at: datetime | None = None  # the intent of an earlier send, when its job is looked for …
+    off_by: timedelta = timedelta()  # … by a clock that may have been as wrong as that
     due_at: datetime | None = None  # of a poll: the moment that was meant for it
     links: tuple[dict[str, Any], ...] = ()
-
-
-def shown_since(sent_at: datetime, now: datetime, max_age_s: float) -> datetime:
-    """From when on a vendor may list what was sent then. A moment that is still to come was written by a clock that was
-    ahead: it may be anything that a job of ours can still be."""
-    return (sent_at if sent_at <= now else now - timedelta(seconds=max_age_s)) - CLOCK_SKEW
 
 
 def request_of(step: Step, *, tag: str = "") -> Request:

@@ -41,6 +41,7 @@ READ_OF_ATTEMPT = (
     "external_id",
     "sent_at",
     "on_wire_at",
+    "ending_since",
     "offer_id",
     "images",
     "tokens",
@@ -171,7 +172,7 @@ def _settle_running(batch: Settlement, step: Step, attempt: Attempt, answer: Ans
         batch.go(step, State.RUNNING)
         batch.news.of(attempt).accepted = True
         when = polling.first_poll(attempt.lane, attempt, answer.ended_at, kind=kind, hooked=hooked)
-    elif answer.ticket.last_look:
+    elif answer.ticket.too_old and failures.had_time_to_end(batch, attempt):
         failures.give_up(batch, step, attempt, "It was still running")
         return
     else:

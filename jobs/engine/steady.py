@@ -16,7 +16,7 @@ from jobs.models.work import CLOCK_SKEW
 from providers.limits import LONG_S, guard_of
 from providers.models import Quota
 
-from .put_right import PuttingRight
+from . import put_right
 
 log = logging.getLogger(__name__)
 JUMP_S = 1.0  # smaller differences to the clock that only goes forward are its everyday correction
@@ -28,13 +28,13 @@ class Steady:
     """Compares the wall clock with the monotonic one, at every look at the clock."""
 
     def __init__(self, ages_s: float = AGES_S, *, worker: Worker | None = None) -> None:
-        self._ages_s, self._worker, self._right = ages_s, worker, PuttingRight()
+        self._ages_s, self._worker, self._right = ages_s, worker, put_right.PuttingRight()
         self._has_begun = False
         self._ahead_s: float | None = None  # of the wall clock
         self._even_since = float("inf")  # of the monotonic clock, as the next two
         self._until = float("-inf")
         self._jumped_at: float | None = None  # a window from here on is still to be waited for
-        self._went_ahead, self._back_s = False, 0.0  # since the last look between rounds
+        self._ahead_by_s, self._back_s = 0.0, 0.0  # so far it went since the last look between rounds
 
     def notice(self, now: datetime, tick: float) -> None:
         """Often: a clock that jumps and jumps back between two of these is not noticed. Asks no database."""
@@ -48,7 +48,7 @@ class Steady:
     def _jumped(self, jump_s: float, tick: float) -> None:
         log.warning("the clock jumped by %.1f s; vendors wait for a window", jump_s)
         self._even_since = self._jumped_at = tick
-        self._went_ahead |= jump_s > 0
+        self._ahead_by_s += max(0.0, jump_s)
         self._back_s += max(0.0, -jump_s)
 
     def look(self, now: datetime, tick: float) -> None:
@@ -56,13 +56,19 @@ class Steady:
         self.notice(now, tick)
         if not self._has_begun:
             self._begin(now, tick)
-        if self._went_ahead and self._worker:  # whoever is there when it is put right knows by this that it was ahead
-            Worker.objects.filter(pk=self._worker.pk).update(seen_at=now)
-        self._went_ahead = False
+        if self._ahead_by_s:
+            self._leave_proof(now)
+            self._ahead_by_s = 0.0
         if self._back_s:
             self._right.came_back(now, tick, self._back_s)
             self._back_s = 0.0
         self._right.again(now, tick)
+
+    def _leave_proof(self, now: datetime) -> None:
+        """Whoever is there when it is put right knows by this that it was ahead."""
+        put_right.keep(now, self._ahead_by_s)
+        if self._worker:
+            Worker.objects.filter(pk=self._worker.pk).update(seen_at=now)
 
     def _begin(self, now: datetime, tick: float) -> None:
         """Nobody may have been there when the clock was put right, but some were seen in what is still to come."""

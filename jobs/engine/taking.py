@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,9 +19,9 @@ from jobs.transactions import atomically, forgettably
 from providers import registry
 from providers.models import Lane, Provider
 
-from . import hooks
+from . import hooks, put_right
 from .poll_plan import STEP_SHARE
-from .polling import is_given_up, is_too_old
+from .polling import is_too_old
 from .requests import Ticket, request_of
 from .rows import in_state, light, offers, vendors
 
@@ -86,7 +87,8 @@ def due_finds(slugs: list[str], most: int, now: datetime) -> list[Ticket]:
     latest = _latest_attempts(steps)
     for step in steps:
         latest[step.pk].external_id = hooks.job_named(latest[step.pk])
-    return _made(steps, latest)
+    off_by = put_right.off_by(now) if steps else timedelta()
+    return [replace(ticket, off_by=off_by) for ticket in _made(steps, latest)]
 
 
 @forgettably
@@ -201,7 +203,6 @@ def _ticket(step: Step, attempt: Attempt, *, ages: bool = False) -> Ticket:
         external_id=attempt.external_id,
         cancel=step.cancel_asked or too_old,
         too_old=too_old,
-        last_look=too_old and is_given_up(attempt, step.not_before),
         sent_at=attempt.sent_at,
         due_at=step.not_before,
         links=tuple(step.links),

@@ -2,7 +2,7 @@ from .content import Asset, Batch, Membership, Project, Scene, StyleReference, V
 from .forecast import Forecast
 from .intake import IntakeDraft
 from .ledger import Budget, LedgerEntry
-from .policy import Chore, ClockCorrection, RiskPolicy
+from .policy import Chore, ClockJump, RiskPolicy
 from .review import Decision, Review
 from .tally import TalliedDay, Tally
 from .work import COUNTS, Attempt, BulkJob, Notice, Step, Worker
@@ -15,7 +15,7 @@ __all__ = [
     "Budget",
     "BulkJob",
     "Chore",
-    "ClockCorrection",
+    "ClockJump",
     "Decision",
     "Forecast",
     "IntakeDraft",

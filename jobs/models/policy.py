@@ -39,14 +39,14 @@ class RiskPolicy(models.Model):
         return cls.objects.order_by("pk").first() or cls()
 
 
-class ClockCorrection(models.Model):
-    """A drive saw that the clock of its machine, which was ahead, was put right by so much."""
+class ClockJump(models.Model):
+    """A drive saw that the clock of its machine went ahead by so much, or (negative) back. `at` is by that clock."""
 
     at = models.DateTimeField()
-    back_s = models.FloatField()
+    by_s = models.FloatField()
 
     def __str__(self) -> str:
-        return f"{self.back_s:g} s back at {self.at}"
+        return f"{self.by_s:+g} s at {self.at}"
 
 
 class Chore(models.Model):

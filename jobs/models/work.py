@@ -169,6 +169,7 @@ class Attempt(models.Model):
     message = models.CharField(max_length=500, blank=True)
     units = models.JSONField(default=dict)
     cost_micro = models.BigIntegerField(default=0)
+    ending_since = models.DateTimeField(null=True)  # too old: from then on it is ended at the vendor
     ended_at = models.DateTimeField(null=True)  # the place it took is free again
     bulk = models.ForeignKey(  # of which it is a line
         BulkJob, on_delete=models.PROTECT, null=True, db_index=False, related_name="attempts"

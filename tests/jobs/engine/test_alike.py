@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from jobs.engine import calls, reconcile
+from jobs.engine import calls, put_right, reconcile
 from jobs.engine.taking import due_finds
 from jobs.models import Attempt, Notice, Step
 from jobs.states import Reason, State
@@ -66,14 +66,18 @@ def lose_all(n: int) -> None:
         lost(NOW, ticket)
 
 
-def test_what_was_sent_by_a_clock_that_was_ahead_is_looked_for_from_before_that_moment(monkeypatch):
+@pytest.mark.parametrize("searched_s", [0, 7300])
+@pytest.mark.parametrize("off_s", [7200, -7200])
+def test_what_was_sent_by_a_clock_that_was_wrong_is_looked_for_as_far_around_that_moment(off_s, searched_s):
     """It would be taken for never made, and bought again."""
-    monkeypatch.setattr(calls.clock, "now_utc", lambda: NOW)
     of_listed(SAME)
-    [ticket] = claimed(NOW + timedelta(hours=2))
+    off = timedelta(seconds=off_s)
+    put_right.keep(NOW, -off_s)
+    [ticket] = claimed(NOW + off)
     lost(NOW, ticket)
     Untagged.jobs = there(1)
-    look_until_sure()
+    for n in range(reconcile.LISTINGS):
+        look(NOW + timedelta(seconds=searched_s + n * 10))
     assert ids() == ["job-0"]
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from jobs.engine import asking, polling, settle, taking, worker
+from jobs.engine import asking, failures, settle, taking, worker
 from jobs.models import Attempt, LedgerEntry, Step
 from jobs.states import Reason, State
 from providers import registry
@@ -182,7 +182,10 @@ def test_a_job_that_takes_its_time_to_end_is_not_given_up_meanwhile(vendor):
 
 @pytest.mark.parametrize("vendor", [Slow], indirect=True)
 def test_one_that_runs_on_for_long_after_its_cancel_is(vendor):
-    look(NOW + timedelta(seconds=vendor.max_age_s + polling.ENDING_S + 1))
+    look(NOW + HOURS)
+    look(NOW + HOURS + timedelta(seconds=failures.ENDING_S - 1))
+    assert step().state == State.RUNNING
+    look(NOW + HOURS + timedelta(seconds=failures.ENDING_S + 1))
     assert (step().state, Attempt.objects.get().outcome) == (State.ATTENTION, "given_up")
 
 
@@ -224,7 +227,10 @@ def test_one_of_which_nothing_is_learned_then_is_not_given_up_at_once(vendor):
     vendor.said = [Unknown("The vendor is ill.", http_status=500)]
     look_without_haste(NOW + HOURS)
     assert step().state == State.RUNNING
-    look_without_haste(NOW + HOURS + A_MINUTE)
+    for minutes in (1, 3):
+        look_without_haste(NOW + HOURS + minutes * A_MINUTE)
+        assert step().state == State.RUNNING
+    look_without_haste(NOW + HOURS + 5 * A_MINUTE)
     assert (step().state, Attempt.objects.get().outcome) == (State.ATTENTION, "given_up")
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from jobs.engine import drive as drive_module
-from jobs.engine import poll_places, polling, settle, taking
+from jobs.engine import failures, poll_places, polling, settle, taking
 from jobs.engine.calls import Answer
 from jobs.models import Attempt, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
@@ -312,7 +312,7 @@ def test_a_job_that_is_too_old_and_cannot_be_ended_is_given_up_and_not_bought_ag
     scene.batch(provider=provider)
     monkeypatch.setattr(drive_module, "AGES_S", 0.0)
     monkeypatch.setattr(SimJobs, "max_age_s", 0.3)
-    monkeypatch.setattr(polling, "ENDING_S", 0.2)
+    monkeypatch.setattr(failures, "ENDING_S", 0.2)
     scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION).exists())
     assert Step.objects.get().reason == Reason.FAILED
     assert "given up" in Step.objects.get().message

@@ -10,7 +10,7 @@ from jobs.engine import drive as drive_module
 from jobs.engine.calls import Answer
 from jobs.engine.put_right import AGAIN_EVERY_S, AGAIN_FOR, LARGE_S, pull_back
 from jobs.engine.steady import AGES_S, Steady
-from jobs.models import Attempt, Batch, BulkJob, Chore, ClockCorrection, Step, Worker
+from jobs.models import Attempt, Batch, BulkJob, Chore, ClockJump, Step, Worker
 from jobs.states import State
 from providers.models import Lane, Offer, Provider, Quota
 from tests.factories import a_batch, a_provider
@@ -221,7 +221,7 @@ def test_what_went_on_the_wire_by_such_a_clock_did_so_by_now(scene):
     assert Attempt.objects.get().on_wire_at <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize(("lease_s", "then_s"), [(7200.0 + 900.0, 900.0), (3500.0, 3500.0)])
+@pytest.mark.parametrize(("lease_s", "then_s"), [(7200.0 + 900.0, 900.0), (3630.0, 3630.0)])
 def test_only_a_lease_longer_than_any_was_written_by_a_clock_that_was_wrong(db, lease_s, then_s):
     a_batch("Why bread rises")
     Step.objects.update(state=State.CHECKING, lease_until=at(lease_s))
@@ -272,7 +272,7 @@ def test_a_pull_that_fails_is_done_at_the_next_look(db, monkeypatch):
     steady = Steady()
     steady.look(at(7200), 100.0)
     Step.objects.update(not_before=at(7203))
-    monkeypatch.setattr(ClockCorrection, "objects", None)
+    monkeypatch.setattr(ClockJump, "objects", None)
     with pytest.raises(AttributeError):
         steady.look(at(0.1), 100.1)
     monkeypatch.undo()
@@ -295,11 +295,31 @@ def test_a_clock_that_goes_ahead_and_back_within_one_round_is_noticed(db):
     drive.close()
 
 
-def test_corrections_are_kept_for_a_week(db):
-    for days in (0.0, 6.0, 8.0):
-        ClockCorrection.objects.create(at=NOW - timedelta(days=days), back_s=600.0)
+@pytest.mark.parametrize("jump_s", [7200.0, -7200.0])
+def test_whoever_looks_for_what_was_sent_on_that_day_knows_how_wrong_its_moment_may_be(db, jump_s):
+    steady = Steady()
+    steady.look(NOW, 100.0)
+    steady.look(at(jump_s), 100.1)
+    assert put_right.off_by(at(jump_s)).total_seconds() == pytest.approx(7200, abs=1)
+    assert not put_right.off_by(at(jump_s) + timedelta(days=1, seconds=1))
+
+
+def test_jumps_are_kept_for_a_day(db):
+    for hours in (0.0, 23.0, 25.0):
+        put_right.keep(NOW - timedelta(hours=hours), 600.0)
+    put_right.keep(NOW, LARGE_S - 1)
     put_right.forget_old(NOW)
-    assert ClockCorrection.objects.count() == 2
+    assert ClockJump.objects.count() == 2
+
+
+def test_a_pause_that_is_meant_is_shortened_once_only(db):
+    a_batch("Why bread rises")
+    Lane.objects.update(paused_until=at(20_000))
+    steady = Steady()
+    put_right_two_hours(steady)
+    for seconds in (3.0, 6.0):
+        steady.look(at(seconds), 100.0 + seconds)
+    assert set(Lane.objects.values_list("paused_until", flat=True)) == {at(12_800)}
 
 
 def test_a_step_that_is_over_is_left_alone(db):
