@@ -117,7 +117,8 @@ def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -
         raise Refused("This step does not wait for a decision about money.")
     if external_id and registry.get(step.provider.slug).poll is Adapter.poll:
         raise Refused(f"{step.provider} answers at once; it has no jobs that could be followed. Leave the id empty.")
-    if external_id and Attempt.objects.filter(provider=step.provider_id, external_id=external_id).exists():
+    others = Attempt.objects.filter(provider=step.provider_id).exclude(pk=lost_attempt(step).pk)
+    if external_id and others.filter(external_id=external_id).exists():
         raise Refused(f"The job {external_id} already belongs to another attempt.")
     attempt = _resolve(step, spent=not external_id, outcome=Attempt.Outcome.ADOPTED, now=now, external_id=external_id)
     Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(
@@ -161,7 +162,7 @@ def _resolve(step: Step, *, spent: bool, outcome: Attempt.Outcome, now: datetime
     micro = attempt.reserved_micro
     Attempt.objects.filter(pk=attempt.pk).update(
         outcome=outcome,
-        external_id=external_id,
+        external_id=external_id or attempt.external_id,
         cost_micro=micro if spent else 0,
         ended_at=None if external_id else now,
     )

@@ -16,8 +16,8 @@ COLUMNS = ("what", "row", "old", "new", "old_fence", "new_fence", "old_owner", "
 OUTCOMES = {
     Outcome.NONE: set(Outcome) - {Outcome.NONE},
     Outcome.UNKNOWN: set(Outcome) - {Outcome.NONE, Outcome.UNKNOWN},
-    Outcome.ACCEPTED: {Outcome.GIVEN_UP},
-    Outcome.ADOPTED: {Outcome.GIVEN_UP, Outcome.ACCEPTED},
+    Outcome.ACCEPTED: {Outcome.GIVEN_UP, Outcome.UNKNOWN},  # unknown: what came of it cannot be booked (set_aside)
+    Outcome.ADOPTED: {Outcome.GIVEN_UP, Outcome.ACCEPTED, Outcome.UNKNOWN},
 }
 WATCHED = {  # name -> (table, the columns that are watched, the values that are kept)
     "step": (

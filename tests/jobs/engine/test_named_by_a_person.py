@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from jobs import control
+from jobs.engine import settle
 from jobs.engine.booking import Booking
 from jobs.engine.waits import Waits
 from jobs.models import Attempt, Step
@@ -65,3 +66,19 @@ def test_one_that_cannot_be_asked_about_just_now_is_followed_on(ticket):
 def test_one_that_was_found_by_us_may_be_missing_for_a_moment(ticket):
     Attempt.objects.get().decisions.all().delete()
     assert polled(ticket, error=MISSING).state == State.RUNNING
+
+
+def test_one_whose_result_could_not_be_booked_is_followed_by_its_own_id(ticket):
+    settle.set_aside(ticket, "What came back cannot be booked", NOW)
+    attempt = Attempt.objects.get()
+    assert (attempt.outcome, attempt.external_id) == ("unknown", "job-7")
+    named("job-7")
+    assert (Step.objects.get().state, Attempt.objects.get().outcome) == (State.RUNNING, "adopted")
+    assert_invariants(files=False, now=NOW)
+
+
+def test_one_that_is_marked_as_paid_keeps_the_id_that_was_known(ticket):
+    settle.set_aside(ticket, "What came back cannot be booked", NOW)
+    named("")
+    assert (Step.objects.get().state, Attempt.objects.get().external_id) == (State.READY, "job-7")
+    assert_invariants(files=False, now=NOW)
