@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import F, Min, QuerySet
 
-from jobs.models import Batch, BulkJob, Chore, ClockJump, Step, Worker
+from jobs.models import Attempt, Batch, BulkJob, Chore, ClockJump, Step, Worker
 from jobs.models.work import CLOCK_SKEW
 from jobs.states import OPEN
 from jobs.transactions import atomically
@@ -99,6 +99,9 @@ def _unmeant(late: datetime, now: datetime) -> tuple[_Moments, ...]:
         _Moments(Step.objects.filter(state__in=OPEN), "lease_until", impossible),
         _Moments(BulkJob.objects.all(), "next_at", late),
         _Moments(BulkJob.objects.all(), "lease_until", impossible),
+        _Moments(BulkJob.objects.exclude(state=BulkJob.State.OVER), "created_at", late),
+        _Moments(BulkJob.objects.exclude(state=BulkJob.State.OVER), "sent_at", late),
+        _Moments(Attempt.objects.filter(ended_at=None), "on_wire_at", late),  # what is out becomes too old in time
         _Moments(Chore.objects.all(), "done_at", late),
     )
 

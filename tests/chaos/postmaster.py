@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from random import Random
 
 import psutil
@@ -35,9 +36,10 @@ def crash(database: str, for_s: float) -> None:
         pid = cursor.fetchone()[0]
     connections.close_all()
     for session in server().children():
-        if session.pid != pid and database in " ".join(session.cmdline()):
-            session.send_signal(signal.SIGKILL)
-            return
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            if session.pid != pid and database in " ".join(session.cmdline()):
+                session.send_signal(signal.SIGKILL)
+                return
 
 
 def restart(database: str, for_s: float) -> None:

@@ -14,6 +14,7 @@ from jobs.models import Attempt, Batch, BulkJob, Chore, ClockJump, Step, Worker
 from jobs.states import State
 from providers.models import Lane, Offer, Provider, Quota
 from tests.factories import a_batch, a_provider
+from tests.jobs.metrics_rows import an_attempt
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.django_db]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -130,6 +131,9 @@ def test_a_drive_sends_nothing_over_the_quota_when_the_clock_jumps(scene):
         (Lane, "broken_until"),
         (Provider, "paused_until"),
         (Chore, "done_at"),
+        (BulkJob, "created_at"),
+        (BulkJob, "sent_at"),
+        (Attempt, "on_wire_at"),
     ],
 )
 @pytest.mark.parametrize(("ahead_s", "then_s"), [(7203.0, 3.0), (7190.0, -10.0), (40.0, 40.0), (-5.0, -5.0)])
@@ -137,6 +141,7 @@ def test_what_a_clock_wrote_that_was_two_hours_ahead_comes_two_hours_sooner(db, 
     batch, offer, lane = a_batch("Why bread rises"), Offer.objects.first(), Lane.objects.first()
     BulkJob.objects.create(batch=batch, provider=lane.provider, lane=lane, offer=offer, capability="image", tag="t")
     Chore.take("look", timedelta(seconds=1), NOW)
+    an_attempt(Step.objects.first(), at=NOW, ended_at=None)
     model.objects.update(**{moment: at(ahead_s)})
     for _ in range(2):  # by every drive
         pull_back(NOW, timedelta(hours=2))
