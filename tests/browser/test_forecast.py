@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from jobs.intake import drafts
 from jobs.models import Batch
-from providers.models import Lane, Price, Provider, Quota
+from providers.models import Lane, Offer, Price, Provider, Quota
 from tests.factories import a_batch, a_user
 from tests.jobs.metrics_rows import a_step, an_attempt
 
@@ -28,10 +28,11 @@ def batch():
     at = timezone.now() - timedelta(hours=2)
     for stage, seconds in SECONDS.items():
         lane = Lane.objects.get(capability=stage)
+        offer = Offer.objects.filter(provider=lane.provider, capability=stage).first()
         step = a_step(batch, stage=stage)
         for n in range(9):
             took = seconds * (0.8 + n / 20)
-            an_attempt(step, at=at, seconds=took, lane=lane, provider=lane.provider, capability=stage)
+            an_attempt(step, at=at, seconds=took, lane=lane, provider=lane.provider, capability=stage, offer=offer)
     return batch
 
 
