@@ -157,12 +157,15 @@ def end_step(step: Step, now: datetime) -> None:
 
 
 def _resolve(step: Step, *, spent: bool, outcome: Attempt.Outcome, now: datetime, external_id: str = "") -> Attempt:
-    """Closes what was at risk: booked as spent, reserved again for a job that is followed, or freed."""
+    """Closes what was at risk: booked as spent, reserved again for a job that is followed, or freed.
+
+    Freed, it is nobody's job any more: a sweep that finds one after all books it.
+    """
     attempt = lost_attempt(step)
     micro = attempt.reserved_micro
     Attempt.objects.filter(pk=attempt.pk).update(
         outcome=outcome,
-        external_id=external_id or attempt.external_id,
+        external_id=external_id or (attempt.external_id if spent else ""),
         cost_micro=micro if spent else 0,
         ended_at=None if external_id else now,
     )

@@ -144,7 +144,8 @@ class RemoteJob:
     created_at: datetime
     state: JobState
     tag: str = ""
-    fingerprint: str = ""  # of the request, where nothing carries our tag: as `Adapter.fingerprint_of` makes it
+    fingerprint: str | None = ""  # of the request, where nothing carries our tag, as `Adapter.fingerprint_of` makes it;
+    # None where its vendor does not show any more what was asked for
     units: Mapping[str, int] = field(default_factory=dict)
     billed: bool = True
     capability: Capability | None = None

@@ -30,7 +30,7 @@ class Share:
     """Whose turn it is to take which job."""
 
     external_id: str = ""  # "": there is none for it
-    must_wait: bool = False  # one that looks the same is being sent just now: a job may be that one's
+    must_wait: bool = False  # a job may be that of one being sent just now, or one of which nobody can tell any more
 
 
 def lock_vendors(answers: Iterable[Answer]) -> None:
@@ -45,9 +45,12 @@ def share_of(attempt: Attempt, answer: Answer, now: datetime) -> Share:
     if any(twin.outcome == Outcome.NONE for twin in twins):
         return Share(must_wait=True)
     left = _left_over(attempt.provider_id, answer.alike)
-    if strangers := left[1 + len(twins) :]:
+    ours = [job for job in left if job.fingerprint is not None]
+    if strangers := ours[1 + len(twins) :]:
         _tell(attempt.provider, strangers, now)
-    return Share(external_id=left[0].external_id if left else "")
+    if not ours:
+        return Share(must_wait=bool(left))
+    return Share(external_id=ours[0].external_id)
 
 
 def _twins(attempt: Attempt, answer: Answer) -> list[Attempt]:

@@ -26,14 +26,17 @@ from .bulk_take import Act
 from .calls import Answer
 from .failpoints import failpoint
 from .pool import Pool
+from .steady import Steady
 
 LOOK_EVERY_S = 1.0
 NO_ROOM_S = 5.0  # until steps are tried again for which no cap had room
 
 
 class Bulk:
-    def __init__(self, worker: Worker, clock: Callable[[], datetime], pool: Pool, stopping: threading.Event) -> None:
-        self.worker, self.clock, self.pool, self.stopping = worker, clock, pool, stopping
+    def __init__(
+        self, worker: Worker, clock: Callable[[], datetime], pool: Pool, stopping: threading.Event, steady: Steady
+    ) -> None:
+        self.worker, self.clock, self.pool, self.stopping, self.steady = worker, clock, pool, stopping, steady
         self._look_at = float("-inf")
         self._fill_at: dict[str, float] = {}  # provider -> not before
 
@@ -48,7 +51,8 @@ class Bulk:
         bulk_take.free_dead(self.worker, self.clock())
         begun = sum(self._fill(slug) for slug in with_ready_steps(mine, self.clock()))
         for job_id in bulk_take.due(mine, self.pool.idle, self.clock()):
-            if order := bulk_take.take(job_id, self.worker, self.clock()):
+            now = self.clock()
+            if order := bulk_take.take(job_id, self.worker, now, ages=self.steady.tells_ages(now, monotonic())):
                 self._start(order)
                 begun += 1
         if begun:

@@ -148,7 +148,7 @@ def _came_late(job: BulkJob, bulk: Bulk, now: datetime) -> None:
 def _looked_for(job: BulkJob, told: Told, now: datetime) -> None:
     if told.bulk:
         _runs(job, told.bulk, now)
-    elif told.error is not None and bulk_take.is_too_late(job, now):
+    elif told.error is not None and told.order.is_too_late:
         _end(job, now, "", error=Unknown("Its provider has not said whether the bulk job was taken."))
     elif told.error is not None:
         _leave(job, _in(now, 2 * _lag_s(job)))
@@ -181,7 +181,7 @@ def _polled(job: BulkJob, told: Told, now: datetime) -> None:
         _failed(job, bulk, now)
     elif bulk.state is BulkState.OVER:
         _leave(job, now, state=JobState.READING, word=bulk.word[:50], done=bulk.done, message="")
-    elif bulk_take.is_too_late(job, now):
+    elif told.order.is_too_late:
         _end(job, now, "", error=Unknown("Its bulk job was still running long after the vendor's own limit."))
     else:
         if bulk.unknown_status:
@@ -216,7 +216,7 @@ def _read(job: BulkJob, told: Told, now: datetime) -> None:
 def _ask_again(job: BulkJob, told: Told, now: datetime, pause_s: float) -> None:
     """What costs nothing is asked until it is far too late; then nobody can know what was made and billed."""
     _pause_for(job, told.error)
-    if bulk_take.is_too_late(job, now):
+    if told.order.is_too_late:
         _end(job, now, "", error=Unknown(f"The results of its bulk job cannot be had ({_words(told.error)})."))
     else:
         _leave(job, _in(now, pause_s), message=_words(told.error))

@@ -64,6 +64,7 @@ class Order:
     input_file: str = ""
     external_id: str = ""
     cancel: bool = False
+    is_too_late: bool = False  # to be asked about once more: what is not known then, nobody will know
     sent_at: datetime | None = None
     send_by: datetime | None = None
     send_until: float = field(default=0.0, compare=False)
@@ -75,8 +76,8 @@ def due(slugs: Sequence[str], most: int, now: datetime) -> list[int]:
 
 
 @atomically
-def take(job_id: int, me: Worker, now: datetime) -> Order | None:
-    """None where there is nothing for a thread to do about it just now."""
+def take(job_id: int, me: Worker, now: datetime, *, ages: bool) -> Order | None:
+    """None where there is nothing for a thread to do about it just now. Without `ages` none is ended for its own."""
     provider_id = BulkJob.objects.values_list("provider", flat=True).get(pk=job_id)
     provider = Provider.objects.select_for_update().get(pk=provider_id)
     jobs = BulkJob.objects.select_for_update(of=("self",)).select_related("batch", "lane", "offer")
@@ -84,16 +85,19 @@ def take(job_id: int, me: Worker, now: datetime) -> Order | None:
     if job.owner is not None or job.next_at is None or job.next_at > now:
         return None
     job.provider = provider
+    age = _age(job, now) / registry.get(job.provider.slug).bulk_window_s if ages else 0.0
+    is_too_late = age > TOO_LATE_SHARE
     match job.state:
         case JobState.OPEN | JobState.CLOSED:
             return _to_be_sent(job, me, now)
         case JobState.UNKNOWN:
-            return _hand_out(job, me, now, Act.FIND, CREATE_S)
+            return _hand_out(job, me, now, Act.FIND, CREATE_S, is_too_late=is_too_late)
         case JobState.RUNNING:
-            return _hand_out(job, me, now, Act.POLL, CREATE_S, cancel=_is_unwanted(job) or _is_late(job, now))
+            cancel = age > LATE_SHARE or _is_unwanted(job)
+            return _hand_out(job, me, now, Act.POLL, CREATE_S, cancel=cancel, is_too_late=is_too_late)
         case _:
             if lines := lines_of(job):
-                return _hand_out(job, me, now, Act.READ, READ_S, lines=lines)
+                return _hand_out(job, me, now, Act.READ, READ_S, lines=lines, is_too_late=is_too_late)
             update(job.pk, job.fence, state=JobState.OVER, ended_at=now, next_at=None)
             return None
 
@@ -162,6 +166,7 @@ def _hand_out(
     *,
     lines: tuple[Ticket, ...] = (),
     cancel: bool = False,
+    is_too_late: bool = False,
     changes: dict[str, Any] | None = None,
 ) -> Order:
     lease_until = now + timedelta(seconds=lease_s + LEASE_MARGIN_S)
@@ -177,6 +182,7 @@ def _hand_out(
         input_file=job.input_file,
         external_id=job.external_id,
         cancel=cancel,
+        is_too_late=is_too_late,
         sent_at=job.sent_at,
         send_by=now + SEND_WITHIN,
         send_until=monotonic() + SEND_WITHIN.total_seconds(),
@@ -264,14 +270,6 @@ def _room_at(job: BulkJob, now: datetime) -> datetime:
     moment = now.timestamp()
     later = max((meter.when({}, moment) for meter in mine), default=moment)
     return now + timedelta(seconds=later - moment) if later > moment else now
-
-
-def _is_late(job: BulkJob, now: datetime) -> bool:
-    return _age(job, now) > LATE_SHARE * registry.get(job.provider.slug).bulk_window_s
-
-
-def is_too_late(job: BulkJob, now: datetime) -> bool:
-    return _age(job, now) > TOO_LATE_SHARE * registry.get(job.provider.slug).bulk_window_s
 
 
 def _age(job: BulkJob, now: datetime) -> float:

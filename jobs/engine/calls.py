@@ -220,8 +220,8 @@ def _alike(adapter: Adapter, ticket: Ticket) -> dict[str, Any]:
     latest = ticket.sent_at + timedelta(seconds=adapter.deadline_of(ticket.request.capability))
     around = CLOCK_SKEW + ticket.off_by
     jobs = adapter.list_jobs(ticket.sent_at - around, latest + around)
-    wanted = adapter.fingerprint_of(ticket.request)
-    return {"alike": tuple(job for job in jobs if job.fingerprint == wanted)}
+    may_be_it = (adapter.fingerprint_of(ticket.request), None)
+    return {"alike": tuple(job for job in jobs if job.fingerprint in may_be_it)}
 
 
 def fetch(ticket: Ticket, stopping: threading.Event) -> Answer:

@@ -85,7 +85,7 @@ class Drive:
         self.house = Housekeeping(self.worker, self.clock)
         self.pool = Pool(settings.CALL_THREADS if role == GENERATION else settings.MEDIA_PLACES)
         self.stopping = threading.Event()
-        self.bulk = Bulk(self.worker, self.clock, self.pool, self.stopping)
+        self.bulk = Bulk(self.worker, self.clock, self.pool, self.stopping, self.steady)
         self.waits = Waits()
         self.poll_places = PollPlaces()
         self.claimed_last = ""  # the provider whose turn it was

@@ -2,6 +2,10 @@
 
 Once all of it; then, for a minute again and again, what is never meant to wait for so long: somebody else may still be
 writing by what he read before. Drives that begin meanwhile do so, too.
+
+A clock that goes back may also be one that was right and is wrong now. Then a step that is looked at too early does no
+harm, but a job would look older than it is, and be ended for that, and a lease that holds would look overdue: when
+something was sent, and until when it is held, is pulled back only where the clock is known to have been as far ahead.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import F, Min, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 
 from jobs.models import Attempt, Batch, BulkJob, Chore, ClockJump, Step, Worker
 from jobs.models.work import CLOCK_SKEW
@@ -21,6 +25,7 @@ AGAIN_FOR = timedelta(seconds=60)  # longer than anybody waits for the database 
 AGAIN_EVERY_S = 2.0
 LARGE_S = 300.0  # after smaller ones nothing waits for long, and no listing is looked through too late
 KEPT = timedelta(days=1)
+SAME_S = 10.0  # jumps that differ by less are the same one, there and back
 LONGEST_LEASE = timedelta(hours=2)  # and more: what ends later was written by a clock that was wrong
 
 
@@ -48,20 +53,41 @@ class PuttingRight:
     def again(self, now: datetime, tick: float) -> None:
         if self._next_at <= tick < self._until:
             self._next_at = tick + AGAIN_EVERY_S
-            for row in _unmeant(now + self._back - AGAIN_FOR, now):
-                _pull(row, self._back)
+            late = now + self._back - AGAIN_FOR
+            for moments in _unmeant(late):
+                _pull(moments, self._back)
+            _pull_dates(late, self._back, now)
 
 
 def keep(now: datetime, by_s: float) -> None:
     """For those who begin soon after, and for whoever looks for what was sent meanwhile."""
-    if abs(by_s) >= LARGE_S:
-        ClockJump.objects.create(at=now, by_s=by_s)
+    ClockJump.objects.create(at=now, by_s=by_s)
+
+
+def latest(now: datetime, within: timedelta) -> datetime | None:
+    """When the clock jumped last, by what it says now."""
+    lately = ClockJump.objects.filter(at__gt=now - within, at__lte=now + CLOCK_SKEW)
+    return lately.order_by("at").values_list("at", flat=True).last()
 
 
 def off_by(now: datetime) -> timedelta:
     """By how much moments of the last day may be wrong, in either direction."""
-    known = ClockJump.objects.filter(at__gt=now - KEPT).values_list("by_s", flat=True)
-    return timedelta(seconds=max(map(abs, known), default=0.0))
+    return timedelta(seconds=max(map(abs, _large(now)), default=0.0))
+
+
+def _large(now: datetime) -> list[float]:
+    """Each as often as it was seen, in their order."""
+    known = ClockJump.objects.filter(Q(by_s__gte=LARGE_S) | Q(by_s__lte=-LARGE_S), at__gt=now - KEPT)
+    return list(known.order_by("pk").values_list("by_s", flat=True))
+
+
+def was_ahead_by_s(now: datetime) -> float:
+    """The most that it is known to have been: jumps forward, but for those that undid one back before them."""
+    known, most = _large(now), 0.0
+    for number, by_s in enumerate(known):
+        if by_s > most and not any(before < 0 and abs(before + by_s) < SAME_S for before in known[:number]):
+            most = by_s
+    return most
 
 
 def forget_old(now: datetime) -> None:
@@ -87,23 +113,34 @@ def pull_back(now: datetime, by: timedelta) -> None:
         _Moments(Provider.objects.all(), "paused_until", late),
         _Moments(Worker.objects.all(), "seen_at", late),
     )
-    for moments in (*_unmeant(late, now), *meant):
+    for moments in (*_unmeant(late), *meant):
         _pull(moments, by)
+    _pull_dates(late, by, now)
 
 
-def _unmeant(late: datetime, now: datetime) -> tuple[_Moments, ...]:
-    """Nothing of this is ever meant to wait for long; leases are longer than anything else here."""
-    impossible = max(late, now + LONGEST_LEASE)
+def _unmeant(late: datetime) -> tuple[_Moments, ...]:
+    """Nothing of this is ever meant to wait for long."""
     return (
         _Moments(Step.objects.filter(state__in=OPEN), "not_before", late),
-        _Moments(Step.objects.filter(state__in=OPEN), "lease_until", impossible),
         _Moments(BulkJob.objects.all(), "next_at", late),
+        _Moments(Chore.objects.all(), "done_at", late),
+    )
+
+
+def _pull_dates(late: datetime, by: timedelta, now: datetime) -> None:
+    """Leases are longer than anything else here."""
+    ahead_s = was_ahead_by_s(now)
+    if not ahead_s or ahead_s < by.total_seconds() - SAME_S:
+        return
+    impossible = max(late, now + LONGEST_LEASE)
+    for moments in (
+        _Moments(Step.objects.filter(state__in=OPEN), "lease_until", impossible),
         _Moments(BulkJob.objects.all(), "lease_until", impossible),
         _Moments(BulkJob.objects.exclude(state=BulkJob.State.OVER), "created_at", late),
         _Moments(BulkJob.objects.exclude(state=BulkJob.State.OVER), "sent_at", late),
         _Moments(Attempt.objects.filter(ended_at=None), "on_wire_at", late),  # what is out becomes too old in time
-        _Moments(Chore.objects.all(), "done_at", late),
-    )
+    ):
+        _pull(moments, by)
 
 
 @atomically

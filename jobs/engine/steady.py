@@ -1,13 +1,14 @@
 """A wall clock that jumps makes our log of a window worthless: nothing more is sent until one window has passed.
 
-It also makes jobs older than they are: none is ended for its age until there was time to ask about each of them.
+It also makes jobs older than they are: none, nor one in bulk, is ended for its age until the clock has gone evenly for
+a while.
 When one that was ahead is put right, what was written by it is put right, too (`put_right.py`).
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Max
 
@@ -73,8 +74,11 @@ class Steady:
     def _begin(self, now: datetime, tick: float) -> None:
         """Nobody may have been there when the clock was put right, but some were seen in what is still to come."""
         latest = Worker.objects.aggregate(latest=Max("seen_at"))["latest"]
+        jumped_at = put_right.latest(now, timedelta(seconds=MOST_WAIT_S))
         self._right.begin(now, tick)
         self._has_begun = True
+        if jumped_at is not None:  # what is left of the window, others would have waited for
+            self._jumped_at = tick - max(0.0, (now - jumped_at).total_seconds())
         if latest and latest > now + CLOCK_SKEW:
             self._jumped((now - latest).total_seconds(), tick)
 

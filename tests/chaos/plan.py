@@ -181,8 +181,9 @@ def _how(chance: Random, what: str) -> dict[str, Any]:
         case "cancel":
             return {"how": chance.choice(("video", "waiting", "all_but_running", "everything"))}
         case "clock":
-            by_s = chance.choice((600.0, 86_400.0, 7200.0, -0.5, 1.5))
-            return {"by_s": by_s, "back_after_s": chance.choice((None, 0.5)) if by_s > 0 else None}
+            by_s = chance.choice((600.0, 86_400.0, 7200.0, -0.5, 1.5, -7200.0))
+            back_after_s = {-0.5: None, -7200.0: 0.5}  # two hours behind for good, nothing would end for as long
+            return {"by_s": by_s, "back_after_s": back_after_s.get(by_s, chance.choice((None, 0.5)))}
         case "database":
             return {"for_s": chance.choice((0.3, 1.2, 2.5))}
         case "disk" | "vendor":

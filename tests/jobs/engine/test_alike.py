@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,6 +99,38 @@ def test_a_stranger_in_the_account_is_told_and_gets_no_step_of_ours(vendor):
     look()
     assert [i for i in ids() if i] == ["job-0", "job-1"]
     assert "(job-2)" in Notice.objects.get().text
+
+
+def told_no_more(name: str) -> RemoteJob:
+    return replace(a_job(name, NOW), fingerprint=None)
+
+
+@pytest.mark.parametrize("off_s", [0, 7200])
+def test_while_nobody_can_tell_any_more_what_a_job_was_it_may_be_the_lost_one(vendor, off_s):
+    lose_all(1)
+    put_right.keep(NOW, off_s)
+    vendor.jobs = [told_no_more("removed")]
+    look_until_sure()
+    assert (ids(), states()) == ([""], [State.UNKNOWN])
+    look(NOW + timedelta(hours=3))
+    assert (ids(), states()) == ([""], [State.ATTENTION])
+
+
+def test_one_that_is_told_goes_before_one_that_is_not(vendor):
+    lose_all(1)
+    vendor.jobs = [told_no_more("removed"), *there(1)]
+    look()
+    assert ids() == ["job-0"]
+
+
+def test_one_that_somebody_has_keeps_nobody_waiting_when_it_is_told_no_more(vendor):
+    of_listed(SAME, SAME)
+    have, lose = claimed(NOW)
+    Attempt.objects.filter(pk=have.attempt_id).update(outcome="accepted", external_id="removed")
+    lost(NOW, lose)
+    vendor.jobs = [told_no_more("removed")]
+    look_until_sure()
+    assert Step.objects.get(pk=lose.step_id).state == State.READY
 
 
 def test_a_job_that_somebody_has_is_nobodys_twice(vendor):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
 
 from jobs import control
-from jobs.engine import settle
+from jobs.engine import calls, settle, sweep
 from jobs.engine.booking import Booking
 from jobs.engine.waits import Waits
-from jobs.models import Attempt, Step
+from jobs.models import Attempt, LedgerEntry, Step
 from jobs.states import Reason, State
 from providers import exceptions, registry
 from tests.invariants import assert_invariants
 
-from .listed_vendor import Listed, answered, claimed, lost, of_listed
+from .listed_vendor import PRICE, Listed, a_job, answered, claimed, lost, of_listed
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db(transaction=True)]
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -27,6 +28,7 @@ MISSING = exceptions.Rejected("No such job.", http_status=404)
 def ticket():
     """Of a call whose answer was lost; a person has named its job."""
     registry.register(Listed)
+    Listed.jobs = []
     of_listed()
     (mine,) = claimed(NOW)
     lost(NOW, mine, state=State.ATTENTION, reason=Reason.DECISION)
@@ -75,6 +77,18 @@ def test_one_whose_result_could_not_be_booked_is_followed_by_its_own_id(ticket):
     named("job-7")
     assert (Step.objects.get().state, Attempt.objects.get().outcome) == (State.RUNNING, "adopted")
     assert_invariants(files=False, now=NOW)
+
+
+def test_one_that_a_person_takes_for_not_made_is_booked_when_its_vendor_shows_it(ticket):
+    settle.set_aside(ticket, "What came back cannot be booked", NOW)
+    person, _ = User.objects.get_or_create(username="somebody")
+    control.try_again(Step.objects.get(), person, NOW)
+    Listed.jobs = [a_job("job-7", NOW, tag=ticket.request.tag)]
+    [due] = sweep.due(NOW)
+    sweep.settle(calls.list_jobs(due.ticket, due.since, due.until, threading.Event()), NOW)
+    [orphan] = LedgerEntry.objects.filter(kind="orphan")
+    assert (orphan.external_id, orphan.spent_micro) == ("job-7", PRICE)
+    assert Step.objects.get().state == State.READY
 
 
 def test_one_that_is_marked_as_paid_keeps_the_id_that_was_known(ticket):

@@ -143,6 +143,7 @@ def test_what_a_clock_wrote_that_was_two_hours_ahead_comes_two_hours_sooner(db, 
     Chore.take("look", timedelta(seconds=1), NOW)
     an_attempt(Step.objects.first(), at=NOW, ended_at=None)
     model.objects.update(**{moment: at(ahead_s)})
+    put_right.keep(at(7200), 7200.0)
     for _ in range(2):  # by every drive
         pull_back(NOW, timedelta(hours=2))
     assert set(model.objects.values_list(moment, flat=True)) == {at(then_s)}
@@ -230,8 +231,28 @@ def test_what_went_on_the_wire_by_such_a_clock_did_so_by_now(scene):
 def test_only_a_lease_longer_than_any_was_written_by_a_clock_that_was_wrong(db, lease_s, then_s):
     a_batch("Why bread rises")
     Step.objects.update(state=State.CHECKING, lease_until=at(lease_s))
+    put_right.keep(at(7200), 7200.0)
     pull_back(NOW, timedelta(hours=2))
     assert set(Step.objects.values_list("lease_until", flat=True)) == {at(then_s)}
+
+
+@pytest.mark.parametrize("known", [[], [-18_000.0, 18_001.0], [300.0]])
+def test_what_a_clock_that_was_right_wrote_is_no_older_and_no_more_overdue_when_it_goes_back(db, known):
+    """Set back by mistake, and put right later: jobs would be ended for their age, leases would be taken for over."""
+    batch, offer, lane = a_batch("Why bread rises"), Offer.objects.first(), Lane.objects.first()
+    job = {"batch": batch, "provider": lane.provider, "lane": lane, "offer": offer, "capability": "image", "tag": "t"}
+    BulkJob.objects.create(**job, sent_at=at(17_000), lease_until=at(19_000))
+    Step.objects.update(state=State.CHECKING, lease_until=at(19_000), not_before=at(18_000))
+    an_attempt(Step.objects.first(), at=at(17_000), ended_at=None)
+    for by_s in known:
+        put_right.keep(at(18_000), by_s)
+    steady = Steady()
+    steady.look(at(18_000), 100.0)
+    for seconds in (0.1, 3.0):
+        steady.look(at(seconds), 100.0 + seconds)
+    assert Attempt.objects.get().on_wire_at == at(17_000)
+    assert BulkJob.objects.values_list("sent_at", "lease_until").get() == (at(17_000), at(19_000))
+    assert Step.objects.filter(lease_until=at(19_000), not_before__lte=at(1)).count() == Step.objects.count()
 
 
 def put_right_two_hours(steady):
@@ -312,9 +333,26 @@ def test_whoever_looks_for_what_was_sent_on_that_day_knows_how_wrong_its_moment_
 def test_jumps_are_kept_for_a_day(db):
     for hours in (0.0, 23.0, 25.0):
         put_right.keep(NOW - timedelta(hours=hours), 600.0)
-    put_right.keep(NOW, LARGE_S - 1)
     put_right.forget_old(NOW)
     assert ClockJump.objects.count() == 2
+
+
+def test_for_a_small_jump_no_listing_is_looked_through_further(db):
+    put_right.keep(NOW, LARGE_S - 1)
+    assert not put_right.off_by(NOW)
+
+
+@pytest.mark.parametrize("jump_s", [7200.0, -7200.0, 6.0, -6.0])
+def test_a_drive_that_begins_waits_for_what_is_left_of_the_window(quota, jump_s):
+    before, successor = Steady(), Steady()
+    before.look(NOW, 100.0)
+    before.look(at(jump_s), 100.1)
+    successor.look(at(jump_s + 4), 500.0)
+    assert successor.must_wait(at(jump_s + 9.5), 505.5)
+    assert not successor.must_wait(at(jump_s + 10.5), 506.5)
+    much_later = Steady()
+    much_later.look(at(jump_s + 70), 900.0)
+    assert not much_later.must_wait(at(jump_s + 70), 900.0)
 
 
 def test_a_pause_that_is_meant_is_shortened_once_only(db):

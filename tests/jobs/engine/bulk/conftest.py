@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.engine import bulk, bulk_claim, bulk_settle, bulk_take
+from jobs.engine import drive as drive_module
 from jobs.models import BulkJob, Step
 from jobs.states import OPEN
 from providers.models import Lane, Price, Provider
@@ -26,6 +27,7 @@ def soon(monkeypatch):
         (bulk_settle, "READ_AGAIN_S", 0.1),
         (bulk_settle, "RATE_LIMIT_PAUSE_S", 0.1),
         (bulk_settle, "TOO_MUCH_S", 0.1),
+        (drive_module, "AGES_S", 0.0),
     ):
         monkeypatch.setattr(module, name, seconds)
 

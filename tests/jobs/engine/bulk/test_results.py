@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import pytest
 
 from jobs import control
+from jobs.engine import bulk_take
+from jobs.engine import drive as drive_module
+from jobs.engine.steady import Steady
 from jobs.models import Attempt, BulkJob, Step
 from jobs.states import Reason, State
 from providers.exceptions import RateLimited
 from tests.jobs.engine.conftest import PRICE
 from tests.simulator_adapter import SimBulk
 
-from .conftest import HALF, all_done, has, in_bulk, seller
+from .conftest import HALF, SLOW, all_done, has, in_bulk, seller
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -90,6 +94,40 @@ def test_a_job_that_never_ends_is_ended_there_and_its_lines_made_again(scene, mo
     scene.drive_until(all_done, within_s=30)
     assert "cancelled" in BulkJob.objects.order_by("pk")[0].word
     scene.check()
+
+
+def test_a_clock_that_is_ahead_for_a_moment_ends_no_job(scene, monkeypatch):
+    """Its vendor would bill what it has made by then, and the lines would be bought again."""
+    monkeypatch.setattr(drive_module, "AGES_S", 300.0)
+    in_bulk(scene, seller(scene, next_bulk=["output_gone"]))
+    offset = [0.0]
+    drive = drive_module.Drive("generation", slice_s=600, clock=lambda: datetime.now(UTC) + timedelta(days=offset[0]))
+    scene.drives = [drive, drive_module.Drive("media", slice_s=60)]
+    scene.drive_until(has(state=BulkJob.State.READING))
+    drive.steady = _even_for_long(drive.clock())
+    offset[0] = 3.0
+    scene.drive_until(lambda: BulkJob.objects.get().message)
+    job = BulkJob.objects.get()
+    assert (job.state, "cancel" in job.word) == (BulkJob.State.READING, False)
+    assert "DELETE" not in {row["method"] for row in scene.books()["requests"]}
+    offset[0] = 0.0
+
+
+def _even_for_long(now: datetime) -> Steady:
+    steady = Steady()
+    steady.notice(now - timedelta(hours=1), monotonic() - 3600)
+    assert steady.tells_ages(now, monotonic())
+    return steady
+
+
+@pytest.mark.parametrize(("ages", "ended"), [(True, True), (False, False)])
+def test_only_by_a_clock_that_went_evenly_is_a_job_too_old(scene, ages, ended):
+    in_bulk(scene, seller(scene, **SLOW))
+    scene.drive_until(has(state=BulkJob.State.RUNNING))
+    now = datetime.now(UTC)
+    BulkJob.objects.update(sent_at=now - timedelta(days=3), next_at=now)
+    order = bulk_take.take(BulkJob.objects.get().pk, scene.drives[0].worker, now, ages=ages)
+    assert (order.cancel, order.is_too_late) == (ended, ended)
 
 
 def test_a_look_that_is_refused_for_haste_is_done_again_within_a_minute_whatever_the_vendor_says(scene, monkeypatch):
