@@ -74,13 +74,14 @@ class Storm:
         self.log[-1] += f" {self.person.meddle()}"
 
     def _pause(self, for_s: float) -> None:
-        since = weather.now()
+        since, offset_s = weather.now(), self.offset_s
         control.pause(Batch.objects.get(), since)
 
         def resume() -> None:
             batch = Batch.objects.get()
             if batch.paused_at:  # and was not resumed by the end of another pause
-                self.pauses.append((batch.pk, since, weather.now()))  # from the next line on calls leave
+                if self.offset_s == offset_s:  # else calls before it may seem to be of its time
+                    self.pauses.append((batch.pk, since, weather.now()))  # from the next line on calls leave
                 control.resume(batch)
 
         self._after(for_s, resume)
