@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -52,9 +52,6 @@ RATIOS: dict[Size, str] = {  # as cog-flux makes them at one megapixel
 }
 OF_PRO = tuple(size for size, ratio in RATIOS.items() if ratio not in ("21:9", "9:21"))
 SEVERAL = {"flux-schnell": 4, "flux-dev": 4}  # how many pictures one prediction gives at most
-KEPT = timedelta(
-    hours=1
-)  # inputs and outputs are deleted then: https://replicate.com/docs/topics/predictions/data-retention
 MOST_PAGES = 500  # of a hundred predictions
 AGAIN = re.compile(r'"retry_after":\s*(\d+(?:\.\d+)?)|(?:resets|available) in ~?(\d+)')
 DECLINED = re.compile(r"nsfw|sensitive|flagged|\bE005\b", re.IGNORECASE)
@@ -143,7 +140,7 @@ class Replicate(Adapter):
         return _fingerprint(_model(request.offer), _input(request))
 
     def list_jobs(self, since: datetime, until: datetime) -> list[RemoteJob]:
-        """An hour later they are listed without what was asked for."""
+        """An hour later without what was asked for: https://replicate.com/docs/topics/predictions/data-retention"""
         found: list[Said] = []
         query = {"created_after": since.isoformat(), "created_before": until.isoformat()}
         for _ in range(MOST_PAGES):
