@@ -268,7 +268,7 @@ def _open_gates(batch_ids: Iterable[int], now: datetime) -> None:
 
     Under the batch's lock: of two videos that come to their end at once, the later one must see the other.
     """
-    for batch in Batch.objects.select_for_update().filter(pk__in=set(batch_ids)).order_by("pk"):
+    for batch in Batch.objects.select_for_update(no_key=True).filter(pk__in=set(batch_ids)).order_by("pk"):
         left = Video.objects.filter(batch=batch, finished_at=None, cancelled_at=None)
         over = now if not left.exists() else None
         if (over is None) != (batch.finished_at is None) and batch.cancelled_at is None:

@@ -7,17 +7,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.contrib.auth.models import User
-from django.db.models import F
+from django.db.models import Case, F, QuerySet, Value, When
 
 from jobs import ledger
 from jobs.advance import advance, mark
-from jobs.models import Attempt, Batch, BulkJob, Decision, Step, Video
+from jobs.models import Attempt, Batch, BulkJob, Decision, LedgerEntry, Step, Video
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers import registry
 from providers.base import Adapter
 
 AT_ONCE = 200
+OUT = (State.CLAIMED, State.RUNNING, State.UNKNOWN)
 
 
 class Refused(Exception):
@@ -61,21 +62,28 @@ def cancel_videos(video_ids: Iterable[int], how: Cancel, now: datetime) -> int:
     ids = list(video_ids)
     count = Video.objects.filter(pk__in=ids, finished_at=None, cancelled_at=None).update(cancelled_at=now)
     steps = Step.objects.filter(video__in=ids)
-    idle = [State.READY, State.ATTENTION]
+    _end_idle(steps, how, now)
     if how is Cancel.EVERYTHING:
-        idle += [State.FETCHING, State.CHECKING]
-        steps.filter(state__in=(State.CLAIMED, State.RUNNING)).update(cancel_asked=True, not_before=now)
-        steps.filter(state=State.UNKNOWN).update(cancel_asked=True)
+        at_once = Case(When(state=State.UNKNOWN, then=F("not_before")), default=Value(now))
+        steps.filter(state__in=OUT).update(cancel_asked=True, not_before=at_once)
+        _end_idle(steps, how, now)
     lines = Attempt.objects.filter(step__in=steps, outcome=Attempt.Outcome.NONE, bulk__isnull=False)
     BulkJob.objects.filter(pk__in=lines.values("bulk"), next_at__gt=now).update(next_at=now)
-    steps.filter(state__in=idle).exclude(reason=Reason.DECISION).update(
-        state=State.CANCELLED, finished_at=now, owner=None, lease_until=None, fence=F("fence") + 1
-    )
     if len(ids) <= AT_ONCE:
         advance(ids, now)
     else:
         mark(ids)
     return count
+
+
+def _end_idle(steps: QuerySet[Step], how: Cancel, now: datetime) -> None:
+    """Before those that are out are told, and after it: on PostgreSQL steps go on meanwhile, in either direction."""
+    idle = [State.READY, State.ATTENTION]
+    if how is Cancel.EVERYTHING:
+        idle += [State.FETCHING, State.CHECKING]
+    steps.filter(state__in=idle).exclude(reason=Reason.DECISION).update(
+        state=State.CANCELLED, finished_at=now, owner=None, lease_until=None, fence=F("fence") + 1
+    )
 
 
 @atomically
@@ -120,6 +128,12 @@ def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -
     others = Attempt.objects.filter(provider=step.provider_id).exclude(pk=lost_attempt(step).pk)
     if external_id and others.filter(external_id=external_id).exists():
         raise Refused(f"The job {external_id} already belongs to another attempt.")
+    orphans = LedgerEntry.objects.filter(provider=step.provider_id, kind=LedgerEntry.Kind.ORPHAN)
+    if external_id and orphans.filter(external_id=external_id).exists():
+        raise Refused(
+            f"The job {external_id} is booked already, as one that belonged to no order. Say that it did not happen: "
+            "then it is made again, and nothing is booked twice."
+        )
     attempt = _resolve(step, spent=not external_id, outcome=Attempt.Outcome.ADOPTED, now=now, external_id=external_id)
     Step.objects.filter(pk=step.pk, state=State.ATTENTION).update(
         state=State.RUNNING if external_id else State.READY, reason="", message="", not_before=now

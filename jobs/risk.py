@@ -54,7 +54,7 @@ def allowance_of(batch: Batch) -> Allowance:
 
 def accept(step: Step, attempt: Attempt, now: datetime) -> bool:
     """True when the step may be sent again: then the decision is written. Within a transaction that does so."""
-    batch = Batch.objects.select_for_update().get(pk=step.batch_id)  # so that no two use up the same rest
+    batch = Batch.objects.select_for_update(no_key=True).get(pk=step.batch_id)  # so that no two use up the same rest
     micro = attempt.reserved_micro
     times = Decision.objects.filter(kind=Decision.Kind.ACCEPT_DUPLICATE, step=step).count()
     if times >= MOST_TIMES or not allowance_of(batch).allows(micro):

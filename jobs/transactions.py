@@ -8,7 +8,7 @@ from random import uniform
 from time import sleep
 from typing import ParamSpec, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import InternalError, OperationalError, connection, transaction
 
 FULL = 2  # PRAGMA synchronous: what is committed survives a power cut
 
@@ -26,7 +26,7 @@ def atomically(function: Callable[P, R]) -> Callable[P, R]:
             try:
                 with transaction.atomic():
                     return function(*args, **kwargs)
-            except OperationalError:
+            except (OperationalError, InternalError):
                 if attempt == TRIES or connection.in_atomic_block:
                     raise
                 sleep(uniform(0, 0.05 * 2**attempt))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.dispatch import receiver
 from django.utils import timezone
 
 from jobs import ledger
+from jobs.transactions import atomically
 from providers.models import Provider
 from providers.signals import provider_tried
 
@@ -32,7 +33,6 @@ def book(provider: Provider, trial: Trial, **kwargs: Any) -> None:
         external_id=trial.job[:200],
     )
     try:
-        with transaction.atomic():
-            ledger.write([move], timezone.now())
+        atomically(ledger.write)([move], timezone.now())
     except IntegrityError:
         log.warning("%s: the job %s stands in the ledger already", provider, trial.job)

@@ -90,7 +90,7 @@ class _Sync:
         if self.looks_only:
             return Provider.objects.get(slug=self.adapter.slug), False
         local = (os.cpu_count() or 2) if self.adapter.local else None
-        return Provider.objects.select_for_update().get_or_create(
+        return Provider.objects.select_for_update(no_key=True).get_or_create(
             slug=self.adapter.slug,
             defaults={
                 "label": self.adapter.label,

@@ -37,7 +37,7 @@ def lock_vendors(answers: Iterable[Answer]) -> None:
     """Two that ask at the same moment take no job twice. Before the steps: providers come first in the lock order."""
     slugs = {answer.ticket.slug for answer in answers if not registry.get(answer.ticket.slug).tagged}
     if slugs:
-        list(Provider.objects.select_for_update().filter(slug__in=slugs).order_by("pk"))
+        list(Provider.objects.select_for_update(no_key=True).filter(slug__in=slugs).order_by("pk"))
 
 
 def share_of(attempt: Attempt, answer: Answer, now: datetime) -> Share:

@@ -63,7 +63,7 @@ def _batches_waiting(slug: str) -> list[int]:
 
 @atomically
 def _fill(slug: str, batch_id: int, most: int, clock: Callable[[], datetime]) -> int:
-    provider = Provider.objects.select_for_update().get(slug=slug)
+    provider = Provider.objects.select_for_update(no_key=True).get(slug=slug)
     now = clock()
     batch = _open_batches().filter(pk=batch_id).first()
     lanes = [lane for lane in Lane.objects.filter(provider=provider, bulk=True) if is_open(lane, now)]

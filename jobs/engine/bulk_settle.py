@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
-
 from jobs.models import Attempt, BulkJob, Notice, Step
 from jobs.states import Reason, State
 from jobs.transactions import atomically
@@ -53,7 +51,7 @@ def settle(found: Sequence[Told], now: datetime) -> None:
     for told in found:
         try:
             _settle(told, now)
-        except (OperationalError, InterfaceError):  # the database, or the way to it
+        except settling.AWAY:
             raise
         except Exception:  # its lease ends, and it is done again
             log.exception("bulk job %s: what came back cannot be booked", told.order.job_id)
@@ -61,7 +59,7 @@ def settle(found: Sequence[Told], now: datetime) -> None:
 
 @atomically
 def _settle(told: Told, now: datetime) -> None:
-    Provider.objects.select_for_update().get(slug=told.order.ticket.slug)  # first, as whoever takes one does
+    Provider.objects.select_for_update(no_key=True).get(slug=told.order.ticket.slug)  # first, as whoever takes one does
     jobs = BulkJob.objects.select_for_update(of=("self",)).select_related("provider", "lane", "offer", "batch")
     job = jobs.get(pk=told.order.job_id)
     if job.fence != told.order.fence:

@@ -79,7 +79,7 @@ def due(slugs: Sequence[str], most: int, now: datetime) -> list[int]:
 def take(job_id: int, me: Worker, now: datetime, *, ages: bool) -> Order | None:
     """None where there is nothing for a thread to do about it just now. Without `ages` none is ended for its own."""
     provider_id = BulkJob.objects.values_list("provider", flat=True).get(pk=job_id)
-    provider = Provider.objects.select_for_update().get(pk=provider_id)
+    provider = Provider.objects.select_for_update(no_key=True).get(pk=provider_id)
     jobs = BulkJob.objects.select_for_update(of=("self",)).select_related("batch", "lane", "offer")
     job = jobs.get(pk=job_id)
     if job.owner is not None or job.next_at is None or job.next_at > now:

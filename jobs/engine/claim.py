@@ -45,7 +45,7 @@ BATCH_FIELDS = ("id", "project_id", "priority", "weight", "width", "open_gate", 
 
 @question
 def _locked(slug: Any) -> Any:
-    return Provider.objects.select_for_update().filter(slug=slug)
+    return Provider.objects.select_for_update(no_key=True).filter(slug=slug)
 
 
 @atomically
@@ -151,7 +151,7 @@ class _Queue:
         batches = light(Batch, BATCH_FIELDS, rows)
         narrow = [batch.pk for batch in batches if batch.width is not None]
         if narrow:  # claims of other providers count against the same width
-            list(Batch.objects.select_for_update().filter(pk__in=narrow).order_by("pk").values_list("pk"))
+            list(Batch.objects.select_for_update(no_key=True).filter(pk__in=narrow).order_by("pk").values_list("pk"))
         return batches
 
     def _in_flight(self) -> Counter[int]:

@@ -118,12 +118,19 @@ class Drive:
         except Exception:
             with suppress(DatabaseError):  # which may be what ended it
                 Worker.objects.filter(pk=self.worker.pk).update(erred=True)
+                if self.pool.busy:  # nobody could drive until those have ended
+                    self.before_drain()
             raise
         finally:
             # The lock says that this sender lives: it is given back when no thread can send any more.
-            self.pool.shutdown()
+            self.pool.shutdown(meanwhile=self._say_that_it_lives)
             self._let_go()
             Worker.objects.filter(pk=self.worker.pk).update(ended_at=self.clock())
+
+    def _say_that_it_lives(self) -> None:
+        """One that an error has ended may wait for minutes for what is out; the watchdog would take it for deaf."""
+        with suppress(DatabaseError):
+            self.house.say_seen()
 
     def step_once(self) -> bool:
         """One round, for tests and commands: True while something is under way or becomes due within a minute."""

@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 
-from jobs.models import Step
+from jobs.models import Chore, Notice, Step
 from jobs.states import Reason, State
 from jobs.transactions import atomically
+from providers.downloads import DiskFull
 
 from . import oddities
 from .calls import Answer
 from .failures import MOST_FAILURES, count_failure
 from .rows import still_ours
 from .settlement import Settlement
+
+ROOM_AGAIN, NOTICE_EVERY = timedelta(seconds=10), timedelta(hours=1)
 
 
 @atomically
@@ -35,6 +38,8 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
         elif error is None:
             batch.files.append((step, answer.files))
             batch.go(step, State.CHECKING, not_before=now)
+        elif isinstance(error, DiskFull):  # nobody's failure, however long it lasts
+            _wait_for_room(step, error, now)
         elif getattr(error, "retry", True) and step.failures < 5 * MOST_FAILURES:
             wait = timedelta(seconds=min(60.0, 2.0 ** min(step.failures, 6)))
             Step.objects.filter(pk=step.pk, fence=step.fence).update(
@@ -51,3 +56,17 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
             if not getattr(error, "retry", True):  # there is nothing to fetch: trying again makes it anew
                 batch.each.append(([], message, step.pk))
     batch.write()
+
+
+def _wait_for_room(step: Step, error: DiskFull, now: datetime) -> None:
+    """A large file may find no room where the drive, which knows no sizes, still sees enough."""
+    text = str(error)[:300]
+    Step.objects.filter(pk=step.pk, fence=step.fence).update(
+        owner=None,
+        lease_until=None,
+        not_before=now + ROOM_AGAIN,
+        crash_count=F("crash_count") - 1,
+        message=text,
+    )
+    if Chore.take("say that the disk is full", NOTICE_EVERY, now):
+        Notice.objects.create(at=now, text=text)

@@ -52,10 +52,7 @@ class Housekeeping:
     def keep(self) -> None:
         """Whatever is due of it; called once a round."""
         tick = monotonic()
-        if tick - self._seen > SEEN_EVERY_S:
-            self._seen = tick
-            close_old_connections()
-            Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
+        self.say_seen()
         if tick - self._recovered > RECOVER_EVERY_S:
             self._recovered = tick
             recovery.recover(self.worker, self.clock())
@@ -71,6 +68,13 @@ class Housekeeping:
                 self.sweeps += sweep.due(self.clock())
             else:  # it has no vendor to be in time for
                 self._clear_up()
+
+    def say_seen(self) -> None:
+        tick = monotonic()
+        if tick - self._seen > SEEN_EVERY_S:
+            self._seen = tick
+            close_old_connections()
+            Worker.objects.filter(pk=self.worker.pk).update(seen_at=self.clock())
 
     def _compare_sums(self) -> None:
         """Every night, and by one drive alone: a cap whose sums are not those of its entries is an alarm."""

@@ -80,6 +80,8 @@ def _conclude(answer: Answer, now: datetime, *, units: dict[str, int] | None = N
     attempt = attempts.filter(pk=answer.ticket.attempt_id).first()
     if step is None or attempt is None or attempt.outcome in (Outcome.NONE, *TAKEN):
         return
+    if attempt.outcome != Outcome.UNKNOWN and attempt.cost_micro:
+        return  # given up as paid
     if attempt.outcome == Outcome.UNKNOWN and _waits_for(step, attempt):
         _answer(step, attempt, answer, now)
     elif answer.error is None and not (answer.failed and not answer.failed.billed):
@@ -150,16 +152,27 @@ def book_unused(attempt: Attempt, external_id: str, micro: int, now: datetime) -
     """A job of an attempt that no step waits for any more. What was at risk for it is spent; else it is an orphan."""
     if attempt.outcome != Outcome.UNKNOWN:
         return book_orphan(attempt.provider, external_id, micro, now, attempt=attempt)
+    if _is_anothers(attempt.provider, external_id, attempt):
+        reconcile.free(attempt.step, attempt, Outcome.NOT_SENT, "another attempt has the job", now)
+        return False
     row = (Outcome.ADOPTED, external_id, micro, now, attempt.pk)
     update_each(Attempt, ("outcome", "external_id", "cost_micro", "ended_at"), [row])
     books.write(books.settled(attempt, attempt.step.batch, micro, was_at_risk=True), now)
     return True
 
 
+def _is_anothers(provider: Provider, external_id: str, attempt: Attempt | None) -> bool:
+    """Where nothing carries our tag, of two that are alike each may have taken the other's job."""
+    others = Attempt.objects.filter(provider=provider, external_id=external_id)
+    return (others.exclude(pk=attempt.pk) if attempt else others).exists()
+
+
 def book_orphan(
     provider: Provider, external_id: str, micro: int, now: datetime, *, attempt: Attempt | None = None
 ) -> bool:
     """A job that no step waits for is booked and told, once. False when it stands in the ledger already."""
+    if _is_anothers(provider, external_id, attempt):
+        return False
     of_no_step = (LedgerEntry.Kind.ORPHAN, LedgerEntry.Kind.TRIAL)
     known = LedgerEntry.objects.filter(provider=provider, kind__in=of_no_step, external_id=external_id)
     if known.exists():

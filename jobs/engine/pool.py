@@ -15,6 +15,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 GATHER_S = 0.005  # results that come this close together are booked together
 GATHER_STEP_S = 0.001
+MEANWHILE_S = 1.0
 BROKEN = object()
 ON_THE_WAY = ("wire", "lines")  # news from threads that go on
 ASKING = ("poll", "find")  # short, and costs nothing
@@ -59,12 +60,14 @@ class Pool:
                 result = BROKEN
             self.results.put((kind, (result, paid)))
 
-    def shutdown(self) -> None:
-        """Waits until every thread has ended what it is at."""
+    def shutdown(self, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Waits until every thread has ended what it is at; does something every now and then until then."""
         for _ in self.threads:
             self.jobs.put(None)
         for thread in self.threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(MEANWHILE_S)
+                meanwhile()
 
     def gather(self, timeout_s: float) -> dict[str, list[Any]]:
         """Waits for a first result, then takes all that are there."""

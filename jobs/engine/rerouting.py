@@ -139,7 +139,7 @@ def _lock_vendors(market: _Market, ids: list[int]) -> None:
     """Before the steps, as every claim does: what a claim has chosen must not change its vendor under it."""
     sources = set(Step.objects.filter(pk__in=ids).values_list("provider", flat=True))
     targets = {offer.provider_id for offer in market.offers.values()}
-    list(Provider.objects.select_for_update().filter(pk__in=sources | targets).order_by("pk"))
+    list(Provider.objects.select_for_update(no_key=True).filter(pk__in=sources | targets).order_by("pk"))
 
 
 def _asked(ids: list[int]) -> dict[int, set[int | None]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from jobs.models import Attempt, Step
 from jobs.prepared import change, question
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Outcome = Attempt.Outcome
-AWAY = (OperationalError, InterfaceError)  # the database, or the way to it
+# The database, or the way to it. PostgreSQL calls it an internal error when it takes no writes just now, or has ended a
+# transaction that stood still.
+AWAY = (OperationalError, InterfaceError, InternalError)
 STAGES = frozenset(Stage.values)  # that make something
 READ_OF_ATTEMPT = (
     "id",

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError
-from django.db.models import Min
+from django.db.models import Min, Q
 
 from jobs.models import Attempt, Chore, Step
-from jobs.states import State
+from jobs.states import Reason, State
+from jobs.transactions import atomically
 from providers import registry
 from providers.base import Adapter
 from providers.models import Price, Provider
@@ -73,10 +74,12 @@ def settle(answer: Answer, now: datetime) -> None:
         return
     try:
         provider = Provider.objects.get(slug=slug)
+        all_told = True
         for begin in range(0, len(answer.alike), AT_ONCE):
             for job, attempt in _matched(provider, answer.alike[begin : begin + AT_ONCE]):
-                _settle(provider, job, attempt, now)
-        Chore.objects.update_or_create(name=_ended(slug), defaults={"done_at": now})
+                all_told &= _settle(provider, job, attempt, now)
+        if all_told:  # else the next one begins where this one did
+            Chore.objects.update_or_create(name=_ended(slug), defaults={"done_at": now})
     except DatabaseError:
         raise
     except Exception:  # a listing is nobody's work: nothing has to wait for it
@@ -93,24 +96,28 @@ def _matched(provider: Provider, jobs: Iterable[RemoteJob]) -> Iterator[tuple[Re
         yield job, by_id.get(job.external_id) or by_tag.get(job.tag)
 
 
-def _settle(provider: Provider, job: RemoteJob, attempt: Attempt | None, now: datetime) -> None:
+@atomically
+def _settle(provider: Provider, job: RemoteJob, attempt: Attempt | None, now: datetime) -> bool:
+    """False when nobody can say yet whose it is."""
     if attempt is None:
-        if not _may_be_found_yet(provider):
-            late.book_orphan(provider, job.external_id, _most(provider, job, now), now)
+        if _may_be_found_yet(provider):
+            return False
+        late.book_orphan(provider, job.external_id, _most(provider, job, now), now)
     elif attempt.external_id == job.external_id or attempt.outcome == Outcome.NONE:
-        return
+        pass
     elif attempt.outcome == Outcome.UNKNOWN:
         late.found(attempt, job, now)
     elif attempt.external_id or not attempt.cost_micro:  # a second job of one attempt, or one that was "not sent"
         micro = books.billed(attempt, dict(job.units)) if job.units else attempt.reserved_micro
         late.book_orphan(provider, job.external_id, micro, now, attempt=attempt)
+    return True
 
 
 def _may_be_found_yet(provider: Provider) -> bool:
-    """Where nothing carries our tag, the job may be that of an attempt which is still looked for."""
+    """Where nothing carries our tag, the job may be that of an attempt which we, or a person, still look for."""
     adapter = registry.get(provider.slug)
-    looked_for = Step.objects.filter(provider=provider, state__in=(State.CLAIMED, State.UNKNOWN))
-    return not adapter.tagged and looked_for.exists()
+    looked_for = Q(state__in=(State.CLAIMED, State.UNKNOWN)) | Q(state=State.ATTENTION, reason=Reason.DECISION)
+    return not adapter.tagged and Step.objects.filter(looked_for, provider=provider).exists()
 
 
 def _most(provider: Provider, job: RemoteJob, now: datetime) -> int:

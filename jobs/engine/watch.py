@@ -35,9 +35,9 @@ def work_is_due(role: str, now: datetime) -> bool:
 
 
 def last_seen(role: str) -> datetime | None:
-    """When a drive of this role was last seen here; one that drains counts."""
-    latest = Worker.objects.filter(role=role, host=worker.here()).order_by("-seen_at").values_list("seen_at", flat=True)
-    return latest.first()
+    """When a drive of this role was last seen here; one that drains counts, and none that has ended: its clock may have
+    been ahead."""
+    return _alleged(role).order_by("-seen_at").values_list("seen_at", flat=True).first()
 
 
 def is_driven(role: str, now: datetime) -> bool:

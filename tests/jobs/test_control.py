@@ -61,6 +61,23 @@ def test_cancelling_everything_ends_what_is_ours_and_asks_for_the_end_of_what_is
         assert (step.state, step.cancel_asked) == (state, True)
 
 
+@pytest.mark.parametrize(
+    ("goes_on_to", "ends"), [(State.CLAIMED, (State.CLAIMED, True)), (State.READY, (State.CANCELLED, False))]
+)
+def test_a_step_that_goes_on_while_everything_is_cancelled_is_not_missed(world, monkeypatch, goes_on_to, ends):
+    """On PostgreSQL a claim, or an answer, may be booked between two statements."""
+    end_idle, steps = control._end_idle, Step.objects.all()
+
+    def meanwhile(*given):
+        end_idle(*given)
+        monkeypatch.setattr(control, "_end_idle", end_idle)
+        steps.update(state=goes_on_to, finished_at=None)
+
+    monkeypatch.setattr(control, "_end_idle", meanwhile)
+    control.cancel(world.batch, Cancel.EVERYTHING, NOW)
+    assert steps.values_list("state", "cancel_asked").get() == ends
+
+
 def test_a_video_that_is_over_cannot_be_cancelled(world):
     control.cancel_video(world.video, NOW)
     with pytest.raises(Refused, match="already over"):

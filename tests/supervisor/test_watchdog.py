@@ -73,6 +73,26 @@ def test_a_drive_that_is_seen_now_and_then_is_left_alone():
     assert (scene.restarts, Notice.objects.count(), wake_ups()) == (0, 0, 0)
 
 
+def test_one_that_has_ended_and_was_seen_in_what_is_to_come_hides_nobody():
+    """Its clock was a minute ahead, and was put right while nobody was here."""
+    a_batch()
+    Worker.objects.create(
+        role="generation",
+        host=worker.here(),
+        boot_id="b",
+        pid=1,
+        seen_at=timezone.now() + timedelta(seconds=200),
+        ended_at=timezone.now(),
+    )
+    row = worker.enlist("generation", timezone.now())
+    scene = Scene()
+    for second in range(10):
+        Worker.objects.filter(pk=row.pk).update(seen_at=timezone.now() + timedelta(seconds=second))
+        scene.after(10)
+    worker.let_go(str(row.pk))
+    assert scene.restarts == 0
+
+
 def test_nothing_due_means_no_alarm():
     scene = Scene().after(0).after(100).after(100)
     assert (scene.restarts, Notice.objects.count(), wake_ups()) == (0, 0, 0)

@@ -6,10 +6,10 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from jobs.control import Cancel, cancel
-from jobs.engine import assets, calls, drive, housekeeping, settle, worker
+from jobs.engine import assets, calls, drive, housekeeping, pool, settle, worker
 from jobs.engine.claim import claim
 from jobs.engine.drive import Drive
 from jobs.engine.waits import Waits
@@ -117,12 +117,39 @@ def test_a_result_that_cannot_be_booked_harms_only_its_own_step(scene, monkeypat
     scene.check()
 
 
-def test_a_database_that_is_away_blames_no_result(monkeypatch):
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, InternalError])
+def test_a_database_that_is_away_or_takes_no_writes_blames_no_result(error):
     def away(results, now):
-        raise OperationalError("gone")
+        raise error("gone")
 
-    with pytest.raises(OperationalError):
+    with pytest.raises(error):
         settle.book_each(away, ["anything"], datetime.now(UTC))
+
+
+@pytest.mark.slow
+def test_a_drive_that_an_error_has_ended_says_that_it_lives_while_its_calls_are_out(scene, monkeypatch):
+    """The watchdog ends a cluster that says nothing, and every call with it."""
+
+    def break_off(*args, **kwargs):
+        raise ValueError("what a mess")
+
+    scene.batch(provider=scene.vendor("instant", latency_s=[2.0, 2.0]))
+    successors = []
+    mine = Drive("generation", slice_s=60, before_drain=lambda: successors.append(1))
+    while not Attempt.objects.exclude(on_wire_at=None).exists():
+        mine.step_once()
+    monkeypatch.setattr(housekeeping, "SEEN_EVERY_S", 0.1)
+    monkeypatch.setattr(pool, "MEANWHILE_S", 0.1)
+    monkeypatch.setattr(mine, "_round", break_off)
+    began = datetime.now(UTC)
+    with pytest.raises(ValueError, match="what a mess"):
+        mine.run()
+    row = Worker.objects.get(pk=mine.worker.pk)
+    assert row.seen_at > began + timedelta(seconds=0.8)
+    assert (row.erred, row.draining, successors) == (True, False, [1])
+    scene.drive_until(all_done)
+    assert len(scene.submits()) == 1
+    scene.check()
 
 
 def test_a_result_that_cannot_even_be_set_aside_keeps_no_other_from_being_booked(scene, monkeypatch):

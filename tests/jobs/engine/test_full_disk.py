@@ -10,9 +10,11 @@ from threading import Event
 import pytest
 from django.conf import settings
 
-from jobs.engine import calls, settle, worker
+from jobs.engine import calls, fetching, settle, worker
 from jobs.engine.claim import claim
-from jobs.models import Attempt, LedgerEntry, Step
+from jobs.engine.failures import MOST_FAILURES
+from jobs.engine.requests import Ticket
+from jobs.models import Attempt, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
 from providers import downloads
 from providers.types import Capability
@@ -57,6 +59,20 @@ def test_a_result_that_is_paid_for_waits_for_room_and_is_bought_once(scene, monk
     assert Attempt.objects.get().outcome == "accepted"
     assert LedgerEntry.objects.filter(kind="settle").count() == len(scene.submits()) == 1
     assert not list(Path(settings.MEDIA_ROOT, downloads.TEMP_FOLDER).iterdir())
+
+
+def test_a_download_without_room_is_nobodys_failure_however_long_it_waits(scene):
+    scene.batch(provider=scene.vendor("instant"))
+    step, now = Step.objects.get(), datetime.now(UTC)
+    ticket = Ticket(step_id=step.pk, fence=step.fence, stage="script", slug="sim_instant", request=None, options={})
+    full = calls.Answer(ticket=ticket, ended_at=now, error=downloads.DiskFull("The disk is full."))
+    for _ in range(5 * MOST_FAILURES + 1):
+        Step.objects.update(state=State.FETCHING, crash_count=1)
+        fetching.settle_fetches([full], now)
+    step.refresh_from_db()
+    assert (step.state, step.failures, step.crash_count, step.message) == (State.FETCHING, 0, 0, "The disk is full.")
+    assert step.not_before == now + fetching.ROOM_AGAIN
+    assert Notice.objects.get().text == "The disk is full."
 
 
 @pytest.mark.slow

@@ -7,12 +7,14 @@ from typing import ClassVar
 
 import pytest
 
+from jobs import decisions
 from jobs.engine.booking import Booking
 from jobs.engine.waits import Waits
 from jobs.models import Attempt, Budget, Decision, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
 from providers import exceptions, registry
 from providers.types import Accepted, Capability, Failed, Recovery, Request
+from tests.factories import a_user
 from tests.invariants import assert_invariants
 from tests.properties.hand_cranked import Clock, Hand
 
@@ -114,6 +116,36 @@ def sent_again(ticket) -> None:
     Step.objects.update(crash_count=0)
     Decision.objects.create(kind="accept_duplicate", step=attempt.step, attempt=attempt, amount_micro=PRICE, at=NOW)
     claimed(NOW)
+
+
+@pytest.mark.parametrize("billed", [True, False])
+def test_one_whose_money_a_person_has_found_on_the_bill_is_booked_once(vendor, billed):
+    of_listed()
+    [ticket] = claimed(NOW)
+    sent_again(ticket)
+    decisions.settle_risk(Attempt.objects.earliest("pk"), a_user(), NOW, billed=billed)
+    book(answered(ticket, NOW, accepted_id="job-1"))
+    assert LedgerEntry.objects.filter(kind="orphan").count() == (0 if billed else 1)
+    assert LedgerEntry.objects.filter(spent_micro=PRICE).count() == 1
+    assert_invariants(files=False, now=NOW)
+
+
+@pytest.mark.parametrize("is_looked_for", [True, False])
+def test_one_whose_job_its_twin_has_taken_is_not_paid_twice(vendor, is_looked_for):
+    """Where nothing carries our tag, of two that are alike one may be given the job of the other."""
+    of_listed("Bread", "Bees")
+    mine, twin = claimed(NOW)
+    attempt = lost(NOW, mine, state=State.READY)
+    if not is_looked_for:
+        concluded_unsent(NOW, attempt)
+    Step.objects.filter(pk=mine.step_id).update(crash_count=0)
+    claimed(NOW)
+    book(answered(twin, NOW, accepted_id="job-1"))
+    book(answered(mine, NOW, accepted_id="job-1"))
+    attempt.refresh_from_db()
+    assert (attempt.outcome, attempt.external_id, attempt.cost_micro) == ("not_sent", "", 0)
+    assert not LedgerEntry.objects.filter(kind="orphan").exists()
+    assert_invariants(files=False, now=NOW)
 
 
 @pytest.mark.parametrize("vendor", [Free], indirect=True)

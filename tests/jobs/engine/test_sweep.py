@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
+from jobs import control
 from jobs.engine import budgets, calls, late, sweep
 from jobs.engine.drive import Drive
 from jobs.models import Attempt, Budget, Chore, LedgerEntry, Notice, Step
@@ -15,6 +16,7 @@ from jobs.states import Reason, State
 from providers import registry
 from providers.exceptions import Unknown
 from providers.types import JobState
+from tests.factories import a_user
 from tests.invariants import assert_invariants
 
 from .listed_vendor import PRICE, Listed, Untagged, a_job, claimed, lost, of_listed
@@ -146,6 +148,24 @@ def test_where_nothing_carries_a_tag_what_is_still_looked_for_comes_first(vendor
     Step.objects.update(state=State.READY)
     Attempt.objects.update(outcome="not_sent", ended_at=NOW)
     assert len(swept(NOW + HOUR)) == 1
+
+
+def test_nor_is_what_a_person_is_asked_about_an_orphan_until_he_has_said_so(vendor, ticket):
+    registry.register(Untagged)
+    Untagged.jobs = [a_job("whose", NOW)]
+    lost(NOW, ticket, state=State.ATTENTION, reason=Reason.DECISION)
+    for hours in range(0, 12, 4):
+        assert swept(NOW + hours * HOUR) == []
+    control.try_again(Step.objects.get(), a_user(), NOW)
+    [orphan] = swept(NOW + 12 * HOUR)
+    assert (orphan.external_id, orphan.spent_micro) == ("whose", PRICE)
+
+
+def test_a_job_that_is_booked_as_an_orphan_is_not_followed_and_booked_again(vendor, ticket):
+    lost(NOW, ticket, state=State.ATTENTION, reason=Reason.DECISION)
+    late.book_orphan(Step.objects.get().provider, "whose", PRICE, NOW)
+    with pytest.raises(control.Refused, match="booked already"):
+        control.it_happened(Step.objects.get(), a_user(), NOW, external_id="whose")
 
 
 # -- when, and how far back --------------------------------------------------------------------------------------------
