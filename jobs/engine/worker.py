@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import socket
 import time
 import uuid
@@ -23,7 +22,9 @@ from django.conf import settings
 from jobs.models import Worker
 
 CLUSTER_VARIABLE = "VIDBATCH_SUPERVISOR"  # set by the supervisor for each cluster it starts
+HOST_VARIABLE = "VIDBATCH_HOST"  # set by the supervisor, once: a laptop's name may change with its network
 FOLDER_ID = "folder_id"
+WORKERS_LOCK = "????????-????-????-????-????????????.lock"  # its name is a uuid and nothing else
 _held: dict[tuple[int, str], IO[bytes]] = {}  # by (pid, name): a forked child holds none of its parent's
 
 
@@ -39,7 +40,11 @@ def driving_lock(role: str) -> str:
 
 def here() -> str:
     """This machine and this lock folder. Another folder's locks prove nothing: a file that is not here is no death."""
-    return f"{socket.gethostname()}:{_folder_id(Path(settings.LOCK_ROOT) / FOLDER_ID)}"
+    return f"{_host()}:{_folder_id(Path(settings.LOCK_ROOT) / FOLDER_ID)}"
+
+
+def _host() -> str:
+    return os.environ.get(HOST_VARIABLE) or socket.gethostname()
 
 
 @cache
@@ -60,7 +65,7 @@ def boot_id() -> str:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
-        return platform.node()
+        return _host()
 
 
 def lock_path(name: str) -> Path:
@@ -118,6 +123,11 @@ def is_dead(name: str) -> bool:
         except OSError:
             return False
         return True
+
+
+def is_any_at_work() -> bool:
+    """True when any drive lives here, of whichever role, by the locks alone: for when the database does not answer."""
+    return any(not is_dead(path.stem) for path in Path(settings.LOCK_ROOT).glob(WORKERS_LOCK))
 
 
 def age_s(name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -10,8 +11,10 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 
@@ -19,6 +22,7 @@ from jobs.engine import worker
 
 from . import instance
 
+log = logging.getLogger(__name__)
 LOG_BYTES = 5 * 2**20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 60.0  # a child that lived this long starts anew without a pause
@@ -43,12 +47,12 @@ class Child:
     def start(self) -> None:
         keep_log_short(self.role)
         passed = [fd for fd in (self.leash, self.listener) if fd >= 0]
-        with log_path(self.role).open("ab") as log:
+        with _open_log(self.role) as output:
             self.process = subprocess.Popen(
                 self._command(),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 cwd=settings.BASE_DIR,
                 env={**os.environ, **self._environment()},
                 pass_fds=passed,
@@ -91,13 +95,35 @@ class Child:
 
 def log_path(role: str) -> Path:
     path = Path(settings.DATA_DIR) / "logs" / f"{role}.log"
-    path.parent.mkdir(exist_ok=True)
+    with suppress(OSError):  # a full disk
+        path.parent.mkdir(exist_ok=True)
     return path
 
 
+def _open_log(role: str) -> IO[bytes]:
+    """Nowhere, when a full disk has no room for a new file: the child matters more than what it says."""
+    try:
+        return log_path(role).open("ab")
+    except OSError as error:
+        log.warning("%s: its log cannot be written: %s", role, error)
+        return Path(os.devnull).open("ab")
+
+
 def keep_log_short(role: str) -> None:
-    """Children append, so a log can be emptied under them."""
+    """Where a full disk has no room for the copy, the log is emptied without one."""
     path = log_path(role)
     if path.exists() and path.stat().st_size > LOG_BYTES:
-        shutil.copyfile(path, path.with_suffix(".log.1"))
-        os.truncate(path, 0)
+        older = path.with_suffix(".log.1")
+        try:
+            shutil.copyfile(path, older)
+        except OSError as error:
+            log.warning("%s: its log is emptied, and no copy kept: %s", role, error)
+            with suppress(OSError):
+                older.unlink(missing_ok=True)
+        empty_log(role)
+
+
+def empty_log(role: str) -> None:
+    """Children append, so a log can be emptied under them. It needs no room on the disk, and makes some."""
+    with suppress(OSError):  # there may be none
+        os.truncate(log_path(role), 0)

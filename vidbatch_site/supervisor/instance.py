@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import time
@@ -16,6 +17,7 @@ from jobs.engine import worker
 
 from .identity import started
 
+log = logging.getLogger(__name__)
 PATIENCE_S = 1.0  # somebody may be looking whether the lock is free
 GROUP_DEATH_S = 3.0
 
@@ -51,11 +53,15 @@ def record_path(role: str) -> Path:
 
 
 def write(role: str, record: Record) -> None:
+    """A full disk is endured: the record only helps the next start to end what we leave behind."""
     path = record_path(role)
-    path.parent.mkdir(exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(asdict(record)))
-    draft.replace(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        draft.write_text(json.dumps(asdict(record)))
+        draft.replace(path)
+    except OSError as error:
+        log.warning("%s: its process cannot be noted down: %s", role, error)
 
 
 def read(role: str) -> Record:

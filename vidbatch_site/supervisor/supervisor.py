@@ -12,15 +12,15 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, close_old_connections, connections
 from django.utils import timezone
 
-from jobs.engine import watch
+from jobs.engine import watch, worker
 from jobs.engine.roles import stop_flag
 from jobs.tasks import enqueue
 
 from . import address, instance
-from .children import Child, keep_log_short, log_path
+from .children import Child, empty_log, keep_log_short, log_path
 from .watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class Supervisor:
         self.watchdogs: list[Watchdog] = []
         self._url = ""
         self._looked = self._trimmed = time.monotonic()
+        self._is_away = False  # the database, when we last asked whether somebody drives
+        os.environ[worker.HOST_VARIABLE] = socket.gethostname()  # ours and all our children's from now on
 
     # -- signals ---------------------------------------------------------------------------------
 
@@ -149,13 +151,28 @@ class Supervisor:
 
     def _stop(self) -> int:
         self.say("Stopping: nothing new is begun, local work is put back. Ctrl-C again ends everything at once.")
-        for role in self._driven():
-            stop_flag(role).touch()
+        for role in self._raise_flags():
+            empty_log(role)  # makes room
+        if untold := self._raise_flags():
+            self.say(
+                f"The file that stops {' and '.join(untold)} cannot be made: "
+                f"make room on the disk, or end everything at once with Ctrl-C."
+            )
         if self._wait_for_drives() and self._ask_all_to_end():
             self.say("Stopped.")
             return 0
         self.say("Ended at once; the next start takes up what was under way.")
         return 1
+
+    def _raise_flags(self) -> list[str]:
+        """The roles that cannot be told to stop: a full disk may have no room even for an empty file."""
+        untold = []
+        for role in self._driven():
+            try:
+                stop_flag(role).touch()
+            except OSError:
+                untold.append(role)
+        return untold
 
     def _wait_for_drives(self) -> bool:
         """False when a second signal came first."""
@@ -164,6 +181,7 @@ class Supervisor:
         while time.monotonic() < deadline and self._are_driving():
             if self.signals > 1:
                 return False
+            self._raise_flags()  # there may be room by now
             paid = self._paid_calls()
             if paid and paid != said:
                 self.say(f"Waiting for {paid} paid {'call' if paid == 1 else 'calls'} to end.")
@@ -172,12 +190,18 @@ class Supervisor:
         return True
 
     def _are_driving(self) -> bool:
+        """While the database is away the locks alone tell: drives wait for their calls then too."""
         alive = {child.role for child in self.children if child.is_alive}
         try:
-            return any(watch.living(role) for role in self._driven() if role in alive)
+            driving = any(watch.living(role) for role in self._driven() if role in alive)
+            self._is_away = False
+            return driving
         except DatabaseError as error:
-            log.warning("the database does not answer: %s", error)
-            return False
+            if not self._is_away:
+                log.warning("the database does not answer; the lock files tell who is at work: %s", error)
+            self._is_away = True
+            close_old_connections()  # the next question connects anew
+            return worker.is_any_at_work()
 
     def _paid_calls(self) -> int:
         try:
