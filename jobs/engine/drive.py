@@ -18,7 +18,8 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 from django.db.models import Q
 
 from jobs.models import Step, Worker
@@ -116,7 +117,7 @@ class Drive:
             with suppress(*AWAY):  # what it wrote last may have been by a clock that was put right meanwhile
                 self.steady.look(self.clock(), monotonic())
         except Exception:
-            with suppress(DatabaseError):  # which may be what ended it
+            with suppress(DatabaseTrouble):  # which may be what ended it
                 Worker.objects.filter(pk=self.worker.pk).update(erred=True)
                 if self.pool.busy:  # nobody could drive until those have ended
                     self.before_drain()
@@ -129,7 +130,7 @@ class Drive:
 
     def _say_that_it_lives(self) -> None:
         """One that an error has ended may wait for minutes for what is out; the watchdog would take it for deaf."""
-        with suppress(DatabaseError):
+        with suppress(DatabaseTrouble):
             self.house.say_seen()
 
     def step_once(self) -> bool:

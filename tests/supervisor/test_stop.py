@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from jobs.engine import watch, worker
@@ -117,7 +117,7 @@ def test_a_local_call_under_way_is_not_counted_as_paid(stopping):
 
 def test_while_the_database_is_away_those_at_work_are_known_by_their_locks(stopping, monkeypatch):
     row, living, connects = worker.enlist("generation", timezone.now()), watch.living, []
-    outages = iter([OperationalError("gone")] * 2)
+    outages = iter([OperationalError("gone"), InterfaceError("closed")])
 
     def away_twice(role):
         for error in outages:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -91,6 +92,20 @@ def test_one_that_has_ended_and_was_seen_in_what_is_to_come_hides_nobody():
         scene.after(10)
     worker.let_go(str(row.pk))
     assert scene.restarts == 0
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_does_not_answer_restarts_nothing(monkeypatch, error):
+    a_batch()
+    scene = Scene().after(0).after(16)
+
+    def away(*args):
+        raise error("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "last_seen", away)
+        scene.after(20)
+    assert scene.after(2).restarts == 0
 
 
 def test_nothing_due_means_no_alarm():

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from jobs.engine import watch, worker
@@ -117,7 +118,7 @@ class Supervisor:
 
     def _start_again(self, child: Child) -> None:
         if child.role in settings.ROLES:
-            with contextlib.suppress(DatabaseError):  # the watchdog will see to it
+            with contextlib.suppress(DatabaseTrouble):  # the watchdog will see to it
                 watch.bury_dead(child.role, timezone.now())
                 watch.clear_queue(child.role)
                 enqueue(child.role)
@@ -196,7 +197,7 @@ class Supervisor:
             driving = any(watch.living(role) for role in self._driven() if role in alive)
             self._is_away = False
             return driving
-        except DatabaseError as error:
+        except DatabaseTrouble as error:
             if not self._is_away:
                 log.warning("the database does not answer; the lock files tell who is at work: %s", error)
             self._is_away = True
@@ -206,7 +207,7 @@ class Supervisor:
     def _paid_calls(self) -> int:
         try:
             return watch.paid_calls()
-        except DatabaseError:
+        except DatabaseTrouble:
             return 0
 
     def _ask_all_to_end(self) -> bool:

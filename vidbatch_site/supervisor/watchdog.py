@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
 
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 from django.utils import timezone
 
 from jobs.engine import watch
@@ -35,7 +36,7 @@ class Watchdog:
         try:
             close_old_connections()
             self._look(timezone.now())
-        except DatabaseError as error:
+        except DatabaseTrouble as error:
             log.warning("%s: the database does not answer: %s", self.role, error)
             self._start_over()
 
