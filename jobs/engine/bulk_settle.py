@@ -13,6 +13,7 @@ from jobs.transactions import atomically
 from providers import registry
 from providers.exceptions import (
     CallError,
+    HeldBack,
     NotSent,
     OutOfCredit,
     RateLimited,
@@ -214,10 +215,17 @@ def _read(job: BulkJob, told: Told, now: datetime) -> None:
 def _ask_again(job: BulkJob, told: Told, now: datetime, pause_s: float) -> None:
     """What costs nothing is asked until it is far too late; then nobody can know what was made and billed."""
     _pause_for(job, told.error)
-    if told.order.is_too_late:
+    if told.order.is_too_late and _is_last_word(told):
         _end(job, now, "", error=Unknown(f"The results of its bulk job cannot be had ({_words(told.error)})."))
     else:
         _leave(job, _in(now, pause_s), message=_words(told.error))
+
+
+def _is_last_word(told: Told) -> bool:
+    """Of results that lie there a passing fault says nothing: they are had later, unless their vendor refuses them."""
+    if told.order.act is Act.READ:
+        return told.bulk is not None or isinstance(told.error, Rejected)
+    return not isinstance(told.error, HeldBack)
 
 
 def _words(error: Any) -> str:

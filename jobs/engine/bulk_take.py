@@ -111,16 +111,23 @@ def _to_be_sent(job: BulkJob, me: Worker, now: datetime) -> Order | None:
         return _upload(job, me, now)
     elif (at := _room_at(job, now)) > now:
         update(job.pk, job.fence, next_at=at)
+    elif len(_good(job, lines_of(job))) < job.lines:  # those of the file: it may have waited for a day
+        return _upload(job, me, now)
     else:
         return _create(job, me, now)
     return None
 
 
-def _upload(job: BulkJob, me: Worker, now: datetime) -> Order | None:
+def _good(job: BulkJob, lines: Sequence[Ticket]) -> list[Ticket]:
     """Without those that nobody wants any more, and those that would not be sent as they were written down."""
-    lines = lines_of(job)
     wanted = dict(_wanted(job).values_list("pk", "request_hash"))
-    good = [line for line in lines if wanted.get(line.attempt_id) == sha256(as_sent(line.request))]
+    return [line for line in lines if wanted.get(line.attempt_id) == sha256(as_sent(line.request))]
+
+
+def _upload(job: BulkJob, me: Worker, now: datetime) -> Order | None:
+    """A file that was uploaded before is forgotten first: should this one fail, the old one must not be ordered."""
+    lines = lines_of(job)
+    good = _good(job, lines)
     kept = {line.attempt_id for line in good}
     held = HeldBack("It was left out of its bulk job: nobody wants it any more, or the offer was changed since.")
     if dropped := [line for line in lines if line.attempt_id not in kept]:
@@ -128,9 +135,8 @@ def _upload(job: BulkJob, me: Worker, now: datetime) -> Order | None:
     if not good:
         _end_unsent(job, now)
         return None
-    return _hand_out(
-        job, me, now, Act.UPLOAD, UPLOAD_S, lines=tuple(good), changes={"state": JobState.CLOSED, "lines": len(good)}
-    )
+    changes = {"state": JobState.CLOSED, "lines": len(good), "input_file": ""}
+    return _hand_out(job, me, now, Act.UPLOAD, UPLOAD_S, lines=tuple(good), changes=changes)
 
 
 def _create(job: BulkJob, me: Worker, now: datetime) -> Order:

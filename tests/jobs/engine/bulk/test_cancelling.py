@@ -10,7 +10,9 @@ from jobs import control
 from jobs.engine import bulk_claim
 from jobs.models import Attempt, BulkJob, Step
 from jobs.states import OPEN, State
-from providers.models import Offer
+from providers.exceptions import NotSent
+from providers.models import Offer, Provider
+from tests.simulator_adapter import SimBulk
 
 from .conftest import HALF, SLOW, all_done, creates, has, in_bulk, seller
 
@@ -110,4 +112,64 @@ def test_what_would_be_sent_otherwise_than_it_was_written_down_is_left_out_and_m
     Offer.objects.filter(provider__slug="sim_bulk").update(parameters={"temperature": 1})
     scene.drive_until(all_done)
     assert Attempt.objects.filter(outcome="not_sent").count() == 3
+    scene.check()
+
+
+def uploaded_but_not_ordered(scene):
+    batch = in_bulk(scene, seller(scene, next=["401"]))
+    scene.drive_until(lambda: Provider.objects.get(slug="sim_bulk").paused)
+    assert BulkJob.objects.exclude(input_file="").get().state == BulkJob.State.CLOSED
+    return batch
+
+
+def goes_on():
+    Provider.objects.filter(slug="sim_bulk").update(paused=False)
+
+
+def uploads(scene):
+    return [row for row in scene.submits() if row["path"].endswith("files")]
+
+
+def test_a_line_that_was_cancelled_after_the_upload_is_left_out(scene):
+    batch = uploaded_but_not_ordered(scene)
+    control.cancel_video(batch.videos.first(), datetime.now(UTC))
+    goes_on()
+    scene.drive_until(all_done)
+    assert (BulkJob.objects.get().lines, len(uploads(scene))) == (2, 2)
+    assert scene.books()["vendors"]["bulk"]["billed_micro"] == 2 * HALF
+    scene.check()
+
+
+def test_the_old_file_is_not_ordered_where_the_new_one_cannot_be_uploaded_at_once(scene, monkeypatch):
+    def fail(self, content, tag):
+        raise NotSent("It cannot be reached.")
+
+    batch = uploaded_but_not_ordered(scene)
+    control.cancel_video(batch.videos.first(), datetime.now(UTC))
+    goes_on()
+    with monkeypatch.context() as patched:
+        patched.setattr(SimBulk, "bulk_upload", fail)
+        scene.drive_until(has(message="It cannot be reached."))
+    scene.drive_until(all_done)
+    assert scene.books()["vendors"]["bulk"]["billed_micro"] == 2 * HALF
+    scene.check()
+
+
+def test_a_line_that_was_cancelled_while_a_lost_answer_was_looked_for_is_left_out(scene):
+    batch = in_bulk(scene, seller(scene, next=["lose_before_accept"]))
+    scene.drive_until(has(state=BulkJob.State.UNKNOWN))
+    control.cancel_video(batch.videos.first(), datetime.now(UTC))
+    scene.drive_until(all_done)
+    assert BulkJob.objects.get().lines == 2
+    assert scene.books()["vendors"]["bulk"]["billed_micro"] == 2 * HALF
+    scene.check()
+
+
+def test_what_would_be_sent_otherwise_than_it_was_uploaded_is_made_anew(scene):
+    uploaded_but_not_ordered(scene)
+    Offer.objects.filter(provider__slug="sim_bulk").update(parameters={"temperature": 1})
+    goes_on()
+    scene.drive_until(all_done)
+    assert Attempt.objects.filter(outcome="not_sent").count() == 3
+    assert scene.books()["vendors"]["bulk"]["billed_micro"] == 3 * HALF
     scene.check()

@@ -13,7 +13,8 @@ from jobs.engine import drive as drive_module
 from jobs.engine.steady import Steady
 from jobs.models import Attempt, BulkJob, Step
 from jobs.states import Reason, State
-from providers.exceptions import RateLimited
+from providers.downloads import DiskFull
+from providers.exceptions import HeldBack, RateLimited, Unknown
 from tests.jobs.engine.conftest import PRICE
 from tests.simulator_adapter import SimBulk
 
@@ -42,11 +43,11 @@ def test_lines_in_the_error_file_are_failures_and_made_again(scene):
 
 @pytest.mark.parametrize("fault", ["lines_missing", "broken_line"])
 def test_a_line_that_nothing_speaks_of_asks_a_person_and_harms_no_other(scene, fault):
-    in_bulk(scene, seller(scene, next_bulk=[fault]), 12)
+    in_bulk(scene, seller(scene, next_bulk=[fault]), 40)  # each line is missing by chance: of few it may be none
     asked = Step.objects.filter(state=State.ATTENTION, reason=Reason.DECISION)
     scene.drive_until(lambda: asked.exists() and not Step.objects.filter(state=State.CLAIMED).exists())
     scene.drive_until(lambda: not Step.objects.filter(state__in=(State.CHECKING, State.FETCHING)).exists())
-    assert Step.objects.filter(state=State.DONE).count() == 12 - asked.count() > 0
+    assert Step.objects.filter(state=State.DONE).count() == 40 - asked.count() > 0
     assert Attempt.objects.filter(outcome="unknown").count() == asked.count()
     scene.check()
 
@@ -86,6 +87,51 @@ def test_results_that_are_gone_are_asked_for_until_it_is_far_too_late(scene, mon
     scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION, reason=Reason.DECISION).count() == 3)
     assert BulkJob.objects.get().state == BulkJob.State.OVER
     scene.check()
+
+
+PASSING = [
+    RateLimited("Slow down."),
+    Unknown("It failed with status 503."),
+    DiskFull("There is no room."),
+    HeldBack("The rest is read after the next start."),
+]
+
+
+def raising(error):
+    def ask(self, *asked):
+        raise error
+
+    return ask
+
+
+def make_far_too_old():
+    now = datetime.now(UTC)
+    BulkJob.objects.update(sent_at=now - timedelta(days=3), next_at=now, message="")
+
+
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+def test_a_passing_fault_gives_up_no_results_however_late_it_is(scene, monkeypatch, error):
+    """They lie at the vendor: made again, they would be bought twice."""
+    with monkeypatch.context() as patched:
+        patched.setattr(SimBulk, "bulk_read", raising(error))
+        in_bulk(scene, seller(scene))
+        scene.drive_until(has(state=BulkJob.State.READING, message=error.message))
+        make_far_too_old()
+        scene.drive_until(lambda: BulkJob.objects.get().message)
+    job = BulkJob.objects.get()
+    assert (job.state, job.message) == (BulkJob.State.READING, error.message)
+    scene.drive_until(all_done)
+    assert set(Attempt.objects.values_list("outcome", "cost_micro")) == {("accepted", HALF)}
+    scene.check()
+
+
+def test_a_look_that_we_held_back_ourselves_ends_no_job(scene, monkeypatch):
+    in_bulk(scene, seller(scene, **SLOW))
+    scene.drive_until(has(state=BulkJob.State.RUNNING))
+    monkeypatch.setattr(SimBulk, "bulk_poll", raising(HeldBack("Not now.")))
+    make_far_too_old()
+    scene.drive_until(lambda: BulkJob.objects.get().message)
+    assert (BulkJob.objects.get().state, BulkJob.objects.get().message) == (BulkJob.State.RUNNING, "Not now.")
 
 
 def test_a_job_that_never_ends_is_ended_there_and_its_lines_made_again(scene, monkeypatch):
