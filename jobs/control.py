@@ -11,7 +11,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 
 from jobs import ledger
 from jobs.advance import advance, mark
-from jobs.models import Attempt, Batch, BulkJob, Decision, LedgerEntry, Step, Video
+from jobs.models import Attempt, Batch, BulkJob, Decision, Step, Video
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers import registry
@@ -128,8 +128,7 @@ def it_happened(step: Step, by: User, now: datetime, *, external_id: str = "") -
     others = Attempt.objects.filter(provider=step.provider_id).exclude(pk=lost_attempt(step).pk)
     if external_id and others.filter(external_id=external_id).exists():
         raise Refused(f"The job {external_id} already belongs to another attempt.")
-    orphans = LedgerEntry.objects.filter(provider=step.provider_id, kind=LedgerEntry.Kind.ORPHAN)
-    if external_id and orphans.filter(external_id=external_id).exists():
+    if external_id and ledger.jobs_of_no_step(step.provider_id, [external_id]):
         raise Refused(
             f"The job {external_id} is booked already, as one that belonged to no order. Say that it did not happen: "
             "then it is made again, and nothing is booked twice."

@@ -75,6 +75,13 @@ class Move(NamedTuple):
         }
 
 
+def jobs_of_no_step(provider_id: int, external_ids: Sequence[str]) -> set[str]:
+    """Those that are booked, though no attempt has them."""
+    kinds = (Kind.ORPHAN, Kind.TRIAL)
+    found = LedgerEntry.objects.filter(provider=provider_id, kind__in=kinds, external_id__in=external_ids)
+    return set(found.values_list("external_id", flat=True))
+
+
 def lock_budgets(now: datetime) -> list[Budget]:
     """All caps, locked in the order of their ids; last in the lock order, and held shortest.
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobs.models import Attempt, LedgerEntry, Notice
+from jobs import ledger
+from jobs.models import Attempt, Notice
 from jobs.states import State
 from providers import registry
 from providers.models import Provider
@@ -71,8 +72,7 @@ def _left_over(provider_id: int, jobs: Iterable[RemoteJob]) -> list[RemoteJob]:
     jobs = sorted(jobs, key=lambda job: (job.created_at, job.external_id))
     ids = [job.external_id for job in jobs]
     taken = set(Attempt.objects.filter(provider=provider_id, external_id__in=ids).values_list("external_id", flat=True))
-    orphans = LedgerEntry.objects.filter(provider=provider_id, kind=LedgerEntry.Kind.ORPHAN, external_id__in=ids)
-    taken |= set(orphans.values_list("external_id", flat=True))
+    taken |= ledger.jobs_of_no_step(provider_id, ids)
     return [job for job in jobs if job.external_id not in taken]
 
 

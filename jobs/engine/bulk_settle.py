@@ -11,6 +11,7 @@ from jobs.models import Attempt, BulkJob, Notice, Step
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers import registry
+from providers.downloads import DiskFull
 from providers.exceptions import (
     CallError,
     HeldBack,
@@ -40,6 +41,7 @@ LISTINGS = 2  # that must not show a job before it counts as absent
 POLL_LEAST_S, POLL_MOST_S = 5.0, 300.0
 POLL_SHARE = 0.02  # of its age
 READ_AGAIN_S = 30.0
+TOO_LATE, HOPELESS = 2.0, 10.0  # vendor's windows: what is refused then is given up, and then what cannot be had
 TOO_MUCH_S = 300.0  # where more would wait there than may: until a smaller one is tried
 
 
@@ -147,7 +149,7 @@ def _came_late(job: BulkJob, bulk: Bulk, now: datetime) -> None:
 def _looked_for(job: BulkJob, told: Told, now: datetime) -> None:
     if told.bulk:
         _runs(job, told.bulk, now)
-    elif told.error is not None and told.order.is_too_late:
+    elif told.error is not None and _is_given_up(told):
         _end(job, now, "", error=Unknown("Its provider has not said whether the bulk job was taken."))
     elif told.error is not None:
         _leave(job, _in(now, 2 * _lag_s(job)))
@@ -180,7 +182,7 @@ def _polled(job: BulkJob, told: Told, now: datetime) -> None:
         _failed(job, bulk, now)
     elif bulk.state is BulkState.OVER:
         _leave(job, now, state=JobState.READING, word=bulk.word[:50], done=bulk.done, message="")
-    elif told.order.is_too_late:
+    elif told.order.age > TOO_LATE:
         _end(job, now, "", error=Unknown("Its bulk job was still running long after the vendor's own limit."))
     else:
         if bulk.unknown_status:
@@ -214,18 +216,20 @@ def _read(job: BulkJob, told: Told, now: datetime) -> None:
 
 def _ask_again(job: BulkJob, told: Told, now: datetime, pause_s: float) -> None:
     """What costs nothing is asked until it is far too late; then nobody can know what was made and billed."""
-    _pause_for(job, told.error)
-    if told.order.is_too_late and _is_last_word(told):
+    if told.order.age <= TOO_LATE:  # later it may be this job alone that the account has no more access to
+        _pause_for(job, told.error)
+    if _is_given_up(told):
         _end(job, now, "", error=Unknown(f"The results of its bulk job cannot be had ({_words(told.error)})."))
     else:
         _leave(job, _in(now, pause_s), message=_words(told.error))
 
 
-def _is_last_word(told: Told) -> bool:
-    """Of results that lie there a passing fault says nothing: they are had later, unless their vendor refuses them."""
-    if told.order.act is Act.READ:
-        return told.bulk is not None or isinstance(told.error, Rejected)
-    return not isinstance(told.error, HeldBack)
+def _is_given_up(told: Told) -> bool:
+    """A fault that may pass says nothing of results that may lie there, for a long time; a refusal does."""
+    if isinstance(told.error, HeldBack | DiskFull):
+        return False
+    definite = told.error is None or isinstance(told.error, Rejected)
+    return told.order.age > (TOO_LATE if definite else HOPELESS)
 
 
 def _words(error: Any) -> str:

@@ -39,7 +39,7 @@ JobState = BulkJob.State
 PUT_OFF_S = 5.0  # until one that may not be sent now is looked at again
 CREATE_S = 60.0  # the longest that its answer may take
 UPLOAD_S, READ_S = 600.0, 3600.0  # leases, where nothing proves that their owner is dead
-LATE_SHARE, TOO_LATE_SHARE = 1.25, 2.0  # of the vendor's window: then a job is ended, and then it is given up
+LATE_SHARE = 1.25  # of the vendor's window: then a job is ended
 
 
 class Act(StrEnum):
@@ -64,7 +64,7 @@ class Order:
     input_file: str = ""
     external_id: str = ""
     cancel: bool = False
-    is_too_late: bool = False  # to be asked about once more: what is not known then, nobody will know
+    age: float = 0.0  # of the job, in its vendor's windows; 0 where the clock is not to be believed just now
     sent_at: datetime | None = None
     send_by: datetime | None = None
     send_until: float = field(default=0.0, compare=False)
@@ -86,18 +86,17 @@ def take(job_id: int, me: Worker, now: datetime, *, ages: bool) -> Order | None:
         return None
     job.provider = provider
     age = _age(job, now) / registry.get(job.provider.slug).bulk_window_s if ages else 0.0
-    is_too_late = age > TOO_LATE_SHARE
     match job.state:
         case JobState.OPEN | JobState.CLOSED:
             return _to_be_sent(job, me, now)
         case JobState.UNKNOWN:
-            return _hand_out(job, me, now, Act.FIND, CREATE_S, is_too_late=is_too_late)
+            return _hand_out(job, me, now, Act.FIND, CREATE_S, age=age)
         case JobState.RUNNING:
             cancel = age > LATE_SHARE or _is_unwanted(job)
-            return _hand_out(job, me, now, Act.POLL, CREATE_S, cancel=cancel, is_too_late=is_too_late)
+            return _hand_out(job, me, now, Act.POLL, CREATE_S, cancel=cancel, age=age)
         case _:
             if lines := lines_of(job):
-                return _hand_out(job, me, now, Act.READ, READ_S, lines=lines, is_too_late=is_too_late)
+                return _hand_out(job, me, now, Act.READ, READ_S, lines=lines, age=age)
             update(job.pk, job.fence, state=JobState.OVER, ended_at=now, next_at=None)
             return None
 
@@ -172,7 +171,7 @@ def _hand_out(
     *,
     lines: tuple[Ticket, ...] = (),
     cancel: bool = False,
-    is_too_late: bool = False,
+    age: float = 0.0,
     changes: dict[str, Any] | None = None,
 ) -> Order:
     lease_until = now + timedelta(seconds=lease_s + LEASE_MARGIN_S)
@@ -188,7 +187,7 @@ def _hand_out(
         input_file=job.input_file,
         external_id=job.external_id,
         cancel=cancel,
-        is_too_late=is_too_late,
+        age=age,
         sent_at=job.sent_at,
         send_by=now + SEND_WITHIN,
         send_until=monotonic() + SEND_WITHIN.total_seconds(),

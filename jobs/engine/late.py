@@ -15,8 +15,9 @@ from typing import TypeGuard
 
 from django.db import IntegrityError, transaction
 
+from jobs import ledger
 from jobs.advance import advance
-from jobs.models import Attempt, LedgerEntry, Notice, Step
+from jobs.models import Attempt, Notice, Step
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers.exceptions import CallError, NotSent, Rejected, Unknown
@@ -173,9 +174,7 @@ def book_orphan(
     """A job that no step waits for is booked and told, once. False when it stands in the ledger already."""
     if _is_anothers(provider, external_id, attempt):
         return False
-    of_no_step = (LedgerEntry.Kind.ORPHAN, LedgerEntry.Kind.TRIAL)
-    known = LedgerEntry.objects.filter(provider=provider, kind__in=of_no_step, external_id=external_id)
-    if known.exists():
+    if ledger.jobs_of_no_step(provider.pk, [external_id]):
         return False
     said = f"was concluded to be {attempt.get_outcome_display().lower()}" if attempt else "belongs to no order of ours"
     move = books.Move(

@@ -8,6 +8,7 @@ When one that was ahead is put right, what was written by it is put right, too (
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timedelta
 
 from django.db.models import Max
@@ -22,6 +23,7 @@ from . import put_right
 log = logging.getLogger(__name__)
 JUMP_S = 1.0  # smaller differences to the clock that only goes forward are its everyday correction
 MOST_WAIT_S = 60.0
+WHILE_ASLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 AGES_S = 300.0  # so long a clock has to go evenly before ages are believed: several polls of each job
 
 
@@ -32,6 +34,7 @@ class Steady:
         self._ages_s, self._worker, self._right = ages_s, worker, put_right.PuttingRight()
         self._has_begun = False
         self._ahead_s: float | None = None  # of the wall clock
+        self._asleep_s = 0.0
         self._even_since = float("inf")  # of the monotonic clock, as the next two
         self._until = float("-inf")
         self._jumped_at: float | None = None  # a window from here on is still to be waited for
@@ -39,18 +42,22 @@ class Steady:
 
     def notice(self, now: datetime, tick: float) -> None:
         """Often: a clock that jumps and jumps back between two of these is not noticed. Asks no database."""
-        ahead_s = now.timestamp() - tick
+        ahead_s, asleep_s = now.timestamp() - tick, slept_s()
         if self._ahead_s is None:
             self._even_since = tick
         elif abs(jump_s := ahead_s - self._ahead_s) > JUMP_S:
-            self._jumped(jump_s, tick)
-        self._ahead_s = ahead_s
+            self._jumped(jump_s, tick, asleep_s=asleep_s - self._asleep_s)
+        self._ahead_s, self._asleep_s = ahead_s, asleep_s
 
-    def _jumped(self, jump_s: float, tick: float) -> None:
+    def _jumped(self, jump_s: float, tick: float, *, asleep_s: float = 0.0) -> None:
+        """A machine that slept waits as well, but what its clock says is right, and was so before."""
         log.warning("the clock jumped by %.1f s; vendors wait for a window", jump_s)
         self._even_since = self._jumped_at = tick
-        self._ahead_by_s += max(0.0, jump_s)
-        self._back_s += max(0.0, -jump_s)
+        if asleep_s > JUMP_S:
+            jump_s -= asleep_s
+        if abs(jump_s) > JUMP_S:
+            self._ahead_by_s += max(0.0, jump_s)
+            self._back_s += max(0.0, -jump_s)
 
     def look(self, now: datetime, tick: float) -> None:
         """Between rounds, when all is written that went by an earlier look at the clock."""
@@ -93,6 +100,12 @@ class Steady:
         """Not lately after a jump, nor after the first look: who knows what was before."""
         self.notice(now, tick)
         return tick >= self._even_since + self._ages_s
+
+
+def slept_s() -> float:
+    """How long this machine has been asleep so far: one of two clocks goes on meanwhile, on macOS the one which Linux
+    calls monotonic."""
+    return time.clock_gettime(WHILE_ASLEEP) - time.monotonic()
 
 
 def _window_s() -> float:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 
-from jobs.models import Attempt, Chore, Step
+from jobs import ledger
+from jobs.models import Attempt, Chore
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers import registry
@@ -22,7 +23,7 @@ from providers.base import Adapter
 from providers.models import Price, Provider
 from providers.types import JobState, RemoteJob, Request
 
-from . import books, late
+from . import books, late, put_right
 from .calls import Answer
 from .requests import CLOCK_SKEW, Ticket
 
@@ -32,6 +33,10 @@ OVERLAP = timedelta(hours=3)  # longer than a job may run: it is looked at again
 MOST_BACK = timedelta(days=7)
 AT_ONCE = 500
 Outcome = Attempt.Outcome
+LOOKED_FOR = Q(step__state__in=(State.CLAIMED, State.UNKNOWN)) | Q(
+    step__state=State.ATTENTION, step__reason=Reason.DECISION
+)
+LOOKED_FOR &= Q(outcome__in=(Outcome.NONE, Outcome.UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,28 +101,40 @@ def _matched(provider: Provider, jobs: Iterable[RemoteJob]) -> Iterator[tuple[Re
         yield job, by_id.get(job.external_id) or by_tag.get(job.tag)
 
 
-@atomically
 def _settle(provider: Provider, job: RemoteJob, attempt: Attempt | None, now: datetime) -> bool:
     """False when nobody can say yet whose it is."""
     if attempt is None:
-        if _may_be_found_yet(provider):
+        if ledger.jobs_of_no_step(provider.pk, [job.external_id]):
+            return True
+        near = None if registry.get(provider.slug).tagged else _near(provider, job, now)
+        if near is not None and near.filter(LOOKED_FOR).exists():
             return False
-        late.book_orphan(provider, job.external_id, _most(provider, job, now), now)
+        if near is None or not _is_paid_for(near, job):
+            atomically(late.book_orphan)(provider, job.external_id, _most(provider, job, now), now)
     elif attempt.external_id == job.external_id or attempt.outcome == Outcome.NONE:
         pass
     elif attempt.outcome == Outcome.UNKNOWN:
         late.found(attempt, job, now)
     elif attempt.external_id or not attempt.cost_micro:  # a second job of one attempt, or one that was "not sent"
         micro = books.billed(attempt, dict(job.units)) if job.units else attempt.reserved_micro
-        late.book_orphan(provider, job.external_id, micro, now, attempt=attempt)
+        atomically(late.book_orphan)(provider, job.external_id, micro, now, attempt=attempt)
     return True
 
 
-def _may_be_found_yet(provider: Provider) -> bool:
-    """Where nothing carries our tag, the job may be that of an attempt which we, or a person, still look for."""
+def _near(provider: Provider, job: RemoteJob, now: datetime) -> QuerySet[Attempt]:
+    """Where nothing carries our tag: attempts without an id that were sent when it may have been made."""
     adapter = registry.get(provider.slug)
-    looked_for = Q(state__in=(State.CLAIMED, State.UNKNOWN)) | Q(state=State.ATTENTION, reason=Reason.DECISION)
-    return not adapter.tagged and Step.objects.filter(looked_for, provider=provider).exists()
+    around = CLOCK_SKEW + put_right.off_by(now)
+    longest = timedelta(seconds=max(map(adapter.deadline_of, adapter.capabilities)))
+    sent_at = (job.created_at - longest - around, job.created_at + around)
+    found = Attempt.objects.filter(provider=provider, external_id="", sent_at__range=sent_at).order_by("sent_at")
+    return found.filter(capability=job.capability) if job.capability else found
+
+
+def _is_paid_for(near: QuerySet[Attempt], job: RemoteJob) -> bool:
+    """A person has said that a call happened, and named no job: the first that may be meant is that one."""
+    paid = near.filter(outcome__in=(Outcome.ADOPTED, Outcome.GIVEN_UP), cost_micro__gt=0).first()
+    return paid is not None and bool(near.filter(pk=paid.pk).update(external_id=job.external_id))
 
 
 def _most(provider: Provider, job: RemoteJob, now: datetime) -> int:

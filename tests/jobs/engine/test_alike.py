@@ -11,9 +11,10 @@ from django.db import connection
 
 from jobs.engine import calls, put_right, reconcile
 from jobs.engine.taking import due_finds
-from jobs.models import Attempt, Notice, Step
+from jobs.models import Attempt, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
 from providers import registry
+from providers.models import Provider
 from providers.types import RemoteJob
 from tests.invariants import assert_invariants
 from tests.simulator_adapter import SimJobs
@@ -123,10 +124,16 @@ def test_one_that_is_told_goes_before_one_that_is_not(vendor):
     assert ids() == ["job-0"]
 
 
-def test_one_that_somebody_has_keeps_nobody_waiting_when_it_is_told_no_more(vendor):
+@pytest.mark.parametrize("how", ["attempt", "orphan", "trial"])
+def test_one_that_somebody_has_keeps_nobody_waiting_when_it_is_told_no_more(vendor, how):
     of_listed(SAME, SAME)
     have, lose = claimed(NOW)
-    Attempt.objects.filter(pk=have.attempt_id).update(outcome="accepted", external_id="removed")
+    if how == "attempt":
+        Attempt.objects.filter(pk=have.attempt_id).update(outcome="accepted", external_id="removed")
+    else:
+        provider = Provider.objects.get(slug="listed")
+        LedgerEntry.objects.create(kind=how, provider=provider, external_id="removed", at=NOW, spent_micro=1)
+        Attempt.objects.filter(pk=have.attempt_id).update(outcome="accepted", external_id="job-5")
     lost(NOW, lose)
     vendor.jobs = [told_no_more("removed")]
     look_until_sure()

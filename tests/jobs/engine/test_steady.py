@@ -7,6 +7,7 @@ import pytest
 
 from jobs.engine import clock, put_right, taking, worker
 from jobs.engine import drive as drive_module
+from jobs.engine import steady as steady_module
 from jobs.engine.calls import Answer
 from jobs.engine.put_right import AGAIN_EVERY_S, AGAIN_FOR, LARGE_S, pull_back
 from jobs.engine.steady import AGES_S, Steady
@@ -335,6 +336,21 @@ def test_jumps_are_kept_for_a_day(db):
         put_right.keep(NOW - timedelta(hours=hours), 600.0)
     put_right.forget_old(NOW)
     assert ClockJump.objects.count() == 2
+
+
+def test_of_a_machine_that_slept_the_clock_was_never_wrong(quota, monkeypatch):
+    """It waits for a window, too; but nothing that was sent is dated otherwise than it was, and nothing is proved."""
+    slept = [0.0]
+    monkeypatch.setattr(steady_module, "slept_s", lambda: slept[0])
+    steady = Steady()
+    steady.look(NOW, 100.0)
+    slept[0] = 28_800.0
+    steady.look(at(28_800.1), 100.1)
+    assert steady.must_wait(at(28_801), 101.0)
+    assert not steady.tells_ages(at(28_900), 200.0)
+    assert not ClockJump.objects.exists()
+    steady.look(at(28_800 + 200 + 7200), 300.0)
+    assert [round(by_s) for by_s in ClockJump.objects.values_list("by_s", flat=True)] == [7200]
 
 
 def test_for_a_small_jump_no_listing_is_looked_through_further(db):

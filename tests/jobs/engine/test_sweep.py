@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from jobs import control
+from jobs import control, decisions
 from jobs.engine import budgets, calls, late, sweep
 from jobs.engine.drive import Drive
-from jobs.models import Attempt, Budget, Chore, LedgerEntry, Notice, Step
+from jobs.models import Attempt, Budget, Chore, Decision, LedgerEntry, Notice, Step
 from jobs.states import Reason, State
 from providers import registry
 from providers.exceptions import Unknown
@@ -159,6 +159,29 @@ def test_nor_is_what_a_person_is_asked_about_an_orphan_until_he_has_said_so(vend
     control.try_again(Step.objects.get(), a_user(), NOW)
     [orphan] = swept(NOW + 12 * HOUR)
     assert (orphan.external_id, orphan.spent_micro) == ("whose", PRICE)
+
+
+@pytest.mark.parametrize("how", ["it happened", "billed"])
+def test_what_a_person_has_booked_without_an_id_is_not_booked_again_where_nothing_carries_a_tag(vendor, ticket, how):
+    registry.register(Untagged)
+    Untagged.jobs = [a_job("whose", NOW), a_job("another", NOW)]
+    attempt = lost(NOW, ticket, state=State.ATTENTION, reason=Reason.DECISION)
+    if how == "it happened":
+        control.it_happened(Step.objects.get(), a_user(), NOW)
+    else:
+        Step.objects.update(state=State.READY)
+        Decision.objects.create(kind="accept_duplicate", step=attempt.step, attempt=attempt, amount_micro=1, at=NOW)
+        decisions.settle_risk(attempt, a_user(), NOW, billed=True)
+    for hours in range(2):
+        [orphan] = swept(NOW + hours * HOUR)
+    assert (Attempt.objects.get().external_id, orphan.external_id) == ("whose", "another")
+
+
+def test_a_job_of_another_hour_is_not_the_one_that_a_person_is_asked_about(vendor, ticket):
+    registry.register(Untagged)
+    Untagged.jobs = [a_job("much later", NOW + 2 * HOUR)]
+    lost(NOW, ticket, state=State.ATTENTION, reason=Reason.DECISION)
+    assert len(swept(NOW + 2 * HOUR)) == 1
 
 
 def test_a_job_that_is_booked_as_an_orphan_is_not_followed_and_booked_again(vendor, ticket):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
+from django.db.models import F
 
 from jobs import control
 from jobs.engine import bulk_take
@@ -14,7 +15,8 @@ from jobs.engine.steady import Steady
 from jobs.models import Attempt, BulkJob, Step
 from jobs.states import Reason, State
 from providers.downloads import DiskFull
-from providers.exceptions import HeldBack, RateLimited, Unknown
+from providers.exceptions import HeldBack, RateLimited, Unauthorised, Unknown
+from providers.models import Provider
 from tests.jobs.engine.conftest import PRICE
 from tests.simulator_adapter import SimBulk
 
@@ -104,9 +106,9 @@ def raising(error):
     return ask
 
 
-def make_far_too_old():
+def make_far_too_old(days=3):
     now = datetime.now(UTC)
-    BulkJob.objects.update(sent_at=now - timedelta(days=3), next_at=now, message="")
+    BulkJob.objects.update(sent_at=now - timedelta(days=days), next_at=now, message="")
 
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
@@ -125,13 +127,39 @@ def test_a_passing_fault_gives_up_no_results_however_late_it_is(scene, monkeypat
     scene.check()
 
 
-def test_a_look_that_we_held_back_ourselves_ends_no_job(scene, monkeypatch):
+@pytest.mark.parametrize("error", [PASSING[0], HeldBack("Not now.")], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("state", [BulkJob.State.RUNNING, BulkJob.State.UNKNOWN])
+def test_nor_does_a_look_that_fails_end_a_job_after_days(scene, monkeypatch, state, error):
+    """The machine was off for as long, and wakes without a network."""
     in_bulk(scene, seller(scene, **SLOW))
     scene.drive_until(has(state=BulkJob.State.RUNNING))
-    monkeypatch.setattr(SimBulk, "bulk_poll", raising(HeldBack("Not now.")))
+    for name in ("bulk_poll", "bulk_find"):
+        monkeypatch.setattr(SimBulk, name, raising(error))
     make_far_too_old()
-    scene.drive_until(lambda: BulkJob.objects.get().message)
-    assert (BulkJob.objects.get().state, BulkJob.objects.get().message) == (BulkJob.State.RUNNING, "Not now.")
+    BulkJob.objects.update(state=state, fence=F("fence") + 1, owner=None)
+    before = BulkJob.objects.get().fence
+    scene.drive_until(lambda: BulkJob.objects.get().fence > before and BulkJob.objects.get().owner is None)
+    assert BulkJob.objects.get().state == state
+
+
+def test_what_could_not_be_had_for_ten_times_as_long_as_it_may_take_is_given_up(scene, monkeypatch):
+    monkeypatch.setattr(SimBulk, "bulk_read", raising(PASSING[1]))
+    in_bulk(scene, seller(scene))
+    scene.drive_until(has(state=BulkJob.State.READING, message=PASSING[1].message))
+    make_far_too_old(days=11)
+    scene.drive_until(lambda: Step.objects.filter(state=State.ATTENTION, reason=Reason.DECISION).count() == 3)
+    assert BulkJob.objects.get().state == BulkJob.State.OVER
+    scene.check()
+
+
+def test_one_that_is_refused_after_days_pauses_its_provider_no_more(scene, monkeypatch):
+    monkeypatch.setattr(SimBulk, "bulk_read", raising(Unauthorised("Not yours.")))
+    in_bulk(scene, seller(scene))
+    scene.drive_until(has(state=BulkJob.State.READING, message="Not yours."))
+    Provider.objects.update(paused=False)
+    make_far_too_old()
+    scene.drive_until(has(message="Not yours."))
+    assert not Provider.objects.filter(paused=True).exists()
 
 
 def test_a_job_that_never_ends_is_ended_there_and_its_lines_made_again(scene, monkeypatch):
@@ -173,7 +201,7 @@ def test_only_by_a_clock_that_went_evenly_is_a_job_too_old(scene, ages, ended):
     now = datetime.now(UTC)
     BulkJob.objects.update(sent_at=now - timedelta(days=3), next_at=now)
     order = bulk_take.take(BulkJob.objects.get().pk, scene.drives[0].worker, now, ages=ages)
-    assert (order.cancel, order.is_too_late) == (ended, ended)
+    assert (order.cancel, round(order.age)) == (ended, 3 if ended else 0)
 
 
 def test_a_look_that_is_refused_for_haste_is_done_again_within_a_minute_whatever_the_vendor_says(scene, monkeypatch):
