@@ -216,7 +216,7 @@ def _read(job: BulkJob, told: Told, now: datetime) -> None:
 
 def _ask_again(job: BulkJob, told: Told, now: datetime, pause_s: float) -> None:
     """What costs nothing is asked until it is far too late; then nobody can know what was made and billed."""
-    if told.order.age <= TOO_LATE:  # later it may be this job alone that the account has no more access to
+    if bulk_take.age_of(job, now) <= TOO_LATE:  # later it may be this job alone that the account has no more access to
         _pause_for(job, told.error)
     if _is_given_up(told):
         _end(job, now, "", error=Unknown(f"The results of its bulk job cannot be had ({_words(told.error)})."))

@@ -85,7 +85,7 @@ def take(job_id: int, me: Worker, now: datetime, *, ages: bool) -> Order | None:
     if job.owner is not None or job.next_at is None or job.next_at > now:
         return None
     job.provider = provider
-    age = _age(job, now) / registry.get(job.provider.slug).bulk_window_s if ages else 0.0
+    age = age_of(job, now) if ages else 0.0
     match job.state:
         case JobState.OPEN | JobState.CLOSED:
             return _to_be_sent(job, me, now)
@@ -277,8 +277,9 @@ def _room_at(job: BulkJob, now: datetime) -> datetime:
     return now + timedelta(seconds=later - moment) if later > moment else now
 
 
-def _age(job: BulkJob, now: datetime) -> float:
-    return (now - (job.sent_at or job.created_at)).total_seconds()
+def age_of(job: BulkJob, now: datetime) -> float:
+    """In its vendor's windows."""
+    return (now - (job.sent_at or job.created_at)).total_seconds() / registry.get(job.provider.slug).bulk_window_s
 
 
 # -- what dead processes held ------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Min, Q, QuerySet
 
 from jobs import ledger
@@ -33,10 +34,8 @@ OVERLAP = timedelta(hours=3)  # longer than a job may run: it is looked at again
 MOST_BACK = timedelta(days=7)
 AT_ONCE = 500
 Outcome = Attempt.Outcome
-LOOKED_FOR = Q(step__state__in=(State.CLAIMED, State.UNKNOWN)) | Q(
-    step__state=State.ATTENTION, step__reason=Reason.DECISION
-)
-LOOKED_FOR &= Q(outcome__in=(Outcome.NONE, Outcome.UNKNOWN))
+LOOKED_FOR = Q(outcome__in=(Outcome.NONE, Outcome.UNKNOWN), step__state__in=(State.CLAIMED, State.UNKNOWN))
+WAITS_FOR_A_PERSON = Q(outcome=Outcome.UNKNOWN, step__state=State.ATTENTION, step__reason=Reason.DECISION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +105,17 @@ def _settle(provider: Provider, job: RemoteJob, attempt: Attempt | None, now: da
     if attempt is None:
         if ledger.jobs_of_no_step(provider.pk, [job.external_id]):
             return True
-        near = None if registry.get(provider.slug).tagged else _near(provider, job, now)
-        if near is not None and near.filter(LOOKED_FOR).exists():
-            return False
-        if near is None or not _is_paid_for(near, job):
-            atomically(late.book_orphan)(provider, job.external_id, _most(provider, job, now), now)
+        if not registry.get(provider.slug).tagged:
+            nameless = _nameless(provider, job)
+            near = nameless.filter(sent_at__range=_when(provider, job, now))
+            if near.filter(LOOKED_FOR).exists() or nameless.filter(WAITS_FOR_A_PERSON).exists():
+                return False
+            if lost := near.filter(outcome=Outcome.UNKNOWN).select_related("step", "provider").first():
+                late.found(lost, job, now)  # its money is at risk: it is spent
+                return True
+            if _is_paid_for(provider, near, job):
+                return True
+        atomically(late.book_orphan)(provider, job.external_id, _most(provider, job, now), now)
     elif attempt.external_id == job.external_id or attempt.outcome == Outcome.NONE:
         pass
     elif attempt.outcome == Outcome.UNKNOWN:
@@ -121,20 +126,31 @@ def _settle(provider: Provider, job: RemoteJob, attempt: Attempt | None, now: da
     return True
 
 
-def _near(provider: Provider, job: RemoteJob, now: datetime) -> QuerySet[Attempt]:
-    """Where nothing carries our tag: attempts without an id that were sent when it may have been made."""
-    adapter = registry.get(provider.slug)
-    around = CLOCK_SKEW + put_right.off_by(now)
-    longest = timedelta(seconds=max(map(adapter.deadline_of, adapter.capabilities)))
-    sent_at = (job.created_at - longest - around, job.created_at + around)
-    found = Attempt.objects.filter(provider=provider, external_id="", sent_at__range=sent_at).order_by("sent_at")
+def _nameless(provider: Provider, job: RemoteJob) -> QuerySet[Attempt]:
+    """Attempts that know of no job: it may be that of one of them."""
+    found = Attempt.objects.filter(provider=provider, external_id="").order_by("sent_at", "pk")
     return found.filter(capability=job.capability) if job.capability else found
 
 
-def _is_paid_for(near: QuerySet[Attempt], job: RemoteJob) -> bool:
+def _when(provider: Provider, job: RemoteJob, now: datetime) -> tuple[datetime, datetime]:
+    """From when to when what was made so may have been sent."""
+    adapter = registry.get(provider.slug)
+    around = CLOCK_SKEW + put_right.off_by(now)
+    longest = timedelta(seconds=max(map(adapter.deadline_of, adapter.capabilities)))
+    return job.created_at - longest - around, job.created_at + around
+
+
+@atomically
+def _is_paid_for(provider: Provider, near: QuerySet[Attempt], job: RemoteJob) -> bool:
     """A person has said that a call happened, and named no job: the first that may be meant is that one."""
+    if Attempt.objects.filter(provider=provider, external_id=job.external_id).exists():  # since the listing was matched
+        return True
     paid = near.filter(outcome__in=(Outcome.ADOPTED, Outcome.GIVEN_UP), cost_micro__gt=0).first()
-    return paid is not None and bool(near.filter(pk=paid.pk).update(external_id=job.external_id))
+    if paid is None:
+        return False
+    with suppress(IntegrityError), transaction.atomic():  # somebody else may give it away at the same moment
+        Attempt.objects.filter(pk=paid.pk, external_id="").update(external_id=job.external_id)
+    return True
 
 
 def _most(provider: Provider, job: RemoteJob, now: datetime) -> int:

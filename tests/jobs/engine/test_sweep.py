@@ -177,11 +177,33 @@ def test_what_a_person_has_booked_without_an_id_is_not_booked_again_where_nothin
     assert (Attempt.objects.get().external_id, orphan.external_id) == ("whose", "another")
 
 
-def test_a_job_of_another_hour_is_not_the_one_that_a_person_is_asked_about(vendor, ticket):
+def test_a_job_of_another_hour_is_not_the_one_that_is_looked_for(vendor, ticket):
     registry.register(Untagged)
     Untagged.jobs = [a_job("much later", NOW + 2 * HOUR)]
-    lost(NOW, ticket, state=State.ATTENTION, reason=Reason.DECISION)
+    lost(NOW, ticket)
     assert len(swept(NOW + 2 * HOUR)) == 1
+
+
+def test_money_at_risk_is_spent_by_the_job_that_may_be_meant_where_nothing_carries_a_tag(vendor, ticket):
+    registry.register(Untagged)
+    Untagged.jobs = [a_job("whose", NOW)]
+    attempt = lost(NOW, ticket, state=State.ATTENTION, reason=Reason.DECISION)
+    decisions.give_up(Step.objects.get(), a_user(), NOW)
+    assert swept() == []
+    attempt.refresh_from_db()
+    assert (attempt.outcome, attempt.external_id, attempt.cost_micro) == ("adopted", "whose", PRICE)
+    with pytest.raises(control.Refused):
+        decisions.settle_risk(attempt, a_user(), NOW, billed=True)
+
+
+def test_a_job_that_is_listed_twice_is_given_to_one(vendor):
+    registry.register(Untagged)
+    of_listed("Bread", "Bees")
+    for step in [lost(NOW, one, state=State.ATTENTION, reason=Reason.DECISION).step for one in claimed(NOW)]:
+        control.it_happened(step, a_user(), NOW)
+    Untagged.jobs = [a_job("whose", NOW)] * 2
+    assert swept() == []
+    assert sorted(Attempt.objects.values_list("external_id", flat=True)) == ["", "whose"]
 
 
 def test_a_job_that_is_booked_as_an_orphan_is_not_followed_and_booked_again(vendor, ticket):

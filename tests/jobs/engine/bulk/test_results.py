@@ -152,7 +152,9 @@ def test_what_could_not_be_had_for_ten_times_as_long_as_it_may_take_is_given_up(
     scene.check()
 
 
-def test_one_that_is_refused_after_days_pauses_its_provider_no_more(scene, monkeypatch):
+@pytest.mark.parametrize("ages_s", [0.0, 300.0])
+def test_one_that_is_refused_after_days_pauses_its_provider_no_more(scene, monkeypatch, ages_s):
+    monkeypatch.setattr(drive_module, "AGES_S", ages_s)
     monkeypatch.setattr(SimBulk, "bulk_read", raising(Unauthorised("Not yours.")))
     in_bulk(scene, seller(scene))
     scene.drive_until(has(state=BulkJob.State.READING, message="Not yours."))
