@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 
-from jobs.models import Chore, Notice, Step
+from jobs.models import Step
 from jobs.states import Reason, State
 from jobs.transactions import atomically
 from providers.downloads import DiskFull
@@ -15,10 +15,11 @@ from providers.downloads import DiskFull
 from . import oddities
 from .calls import Answer
 from .failures import MOST_FAILURES, count_failure
+from .housekeeping import tell_of_full_disk
 from .rows import still_ours
 from .settlement import Settlement
 
-ROOM_AGAIN, NOTICE_EVERY = timedelta(seconds=10), timedelta(hours=1)
+ROOM_AGAIN = timedelta(seconds=10)
 
 
 @atomically
@@ -60,13 +61,11 @@ def settle_fetches(answers: Sequence[Answer], now: datetime) -> None:
 
 def _wait_for_room(step: Step, error: DiskFull, now: datetime) -> None:
     """A large file may find no room where the drive, which knows no sizes, still sees enough."""
-    text = str(error)[:300]
     Step.objects.filter(pk=step.pk, fence=step.fence).update(
         owner=None,
         lease_until=None,
         not_before=now + ROOM_AGAIN,
         crash_count=F("crash_count") - 1,
-        message=text,
+        message=error.message[:500],
     )
-    if Chore.take("say that the disk is full", NOTICE_EVERY, now):
-        Notice.objects.create(at=now, text=text)
+    tell_of_full_disk(error.message, now)

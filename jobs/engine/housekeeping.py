@@ -39,6 +39,12 @@ def _ask_again_without_a_provider() -> None:
     mark(open_ones.order_by("?").values_list("pk", flat=True)[:AT_ONCE])
 
 
+def tell_of_full_disk(text: str, now: datetime) -> None:
+    """Once an hour, whoever sees it."""
+    if Chore.take("say that the disk is full", HOURLY, now):
+        Notice.objects.create(at=now, text=text[:300])
+
+
 class Housekeeping:
     """The chores of one drive, each at its own pace."""
 
@@ -100,7 +106,6 @@ class Housekeeping:
             needed = settings.MIN_FREE_BYTES // 2**20
             text = f"Paused: {free // 2**20} MB are free in {settings.MEDIA_ROOT}, {needed} MB are needed."
             log.error(text)
-            if Chore.take("say that the disk is full", HOURLY, now := self.clock()):  # both roles see it
-                Notice.objects.create(at=now, text=text[:300])
+            tell_of_full_disk(text, self.clock())
         self._was_full = full
         return full
